@@ -1,0 +1,37 @@
+/* base/idmap.h - external ids (any bytes, 1..HR_ID_MAX) to dense numbers 0, 1, 2, ... in order of first sight.
+ *
+ * Open addressing over (hash, number); the id bytes live in one arena. Numbers are never reused.
+ * @thread one owner; readers need the owner's lock
+ */
+#ifndef HR_BASE_IDMAP_H
+#define HR_BASE_IDMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HR_ID_MAX 256u           /* bytes of an external id */
+#define HR_NONE UINT32_MAX       /* no such number */
+
+struct hr_idmap;
+
+struct hr_idmap *hr_idmap_new(void);
+void hr_idmap_free(struct hr_idmap *m);
+
+/** The number of id, or HR_NONE. */
+uint32_t hr_idmap_find(const struct hr_idmap *m, const void *id, size_t len);
+
+/** The number of id, giving it the next one when new. */
+uint32_t hr_idmap_add(struct hr_idmap *m, const void *id, size_t len, bool *ret_new);
+
+/** As find, with the hash from hr_hash(id, len) known already: touch the slots of a group first, look up later. */
+uint32_t hr_idmap_find_hashed(const struct hr_idmap *m, uint64_t hash, const void *id, size_t len);
+void hr_idmap_prefetch(const struct hr_idmap *m, uint64_t hash);
+
+/** The id behind a number: borrowed until the next add. */
+const uint8_t *hr_idmap_id(const struct hr_idmap *m, uint32_t number, size_t *ret_len);
+
+uint32_t hr_idmap_count(const struct hr_idmap *m);
+size_t hr_idmap_memory_bytes(const struct hr_idmap *m);
+
+#endif

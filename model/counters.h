@@ -1,0 +1,45 @@
+/* model/counters.h - what can be counted on the stream without a network: the baseline to beat, and a term of the score.
+ *
+ * Rules ("followed by"): when a user's event on item j follows items i1 (the newest before), i2, ... up to 10 back, the row
+ * of ik gains 1/k for j. Ludewig and Jannach 2018 ("sequential rules"). A row keeps its rules_kept heaviest followers; when
+ * full, the lightest is replaced and its weight inherited (space-saving, Metwally et al. 2005).
+ * Popularity: one count an event, halving every popularity_half_life_days of stream time.
+ *
+ * Records, little-endian. HR_REC_RULES of row n: u8 version (1) | u16 count | count x { u32 item, f32 weight }.
+ * HR_REC_POPULARITY page p: u8 version (1) | u16 count | count x { f64 decayed count at the page's reference time, u64 events }.
+ */
+#ifndef HR_MODEL_COUNTERS_H
+#define HR_MODEL_COUNTERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/record.h"
+
+#define HR_RULES_BACK 10u
+
+struct hr_counters;
+
+/** One learned event; the trainer calls it. history oldest first. @thread trainer */
+void hr_counters_learn(struct hr_counters *c, const uint32_t *history_item, size_t history_len, uint32_t item,
+                       int64_t time_ms);
+
+/**
+ * Adds to scores[row]: sum over the last 10 items of history, newest first with weights 1, .7, .49, ...: weight * rule(item, row).
+ * @param scores  rows floats, the caller's, zeroed by it
+ * @thread any: takes the counters' lock for the time of the reads
+ */
+void hr_counters_rules(struct hr_counters *c, const uint32_t *history_item, size_t history_len, float *scores, size_t rows);
+
+struct hr_follower {
+	uint32_t item;
+	float weight;
+};
+/** The heaviest followers of one item, heaviest first. Returns how many were written. @thread any */
+size_t hr_counters_followers(struct hr_counters *c, uint32_t item, struct hr_follower *out, size_t max);
+
+/** Decayed counts at stream time now_ms for rows 0..rows-1. @thread any */
+void hr_counters_popularity(struct hr_counters *c, int64_t now_ms, float *out, size_t rows);
+uint64_t hr_counters_events(struct hr_counters *c, uint32_t row); /* ever */
+
+#endif

@@ -1,0 +1,54 @@
+/* store/catalogue.h - every item ever seen: id, row, metadata, counters; in memory and as records of class HR_REC_ITEM.
+ *
+ * Record of row n, little-endian: u8 version (1) | blob id | u64 events | i64 first_ms | i64 last_ms | u8 flags
+ * (bit 0: admitted, bit 1: withdrawn) | blob title | u16 n, n x blob category | u16 n, n x blob tag | f64 price.
+ */
+#ifndef HR_STORE_CATALOGUE_H
+#define HR_STORE_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/record.h"
+
+/** One item. A view, valid until the next change of the catalogue. */
+struct hr_item {
+	const uint8_t *id;
+	size_t id_len;
+	uint64_t events;
+	int64_t first_ms, last_ms; /* stream time of its first and newest event; INT64_MIN for none */
+	bool admitted, withdrawn;
+	const char *title; /* "" for none */
+	const char *const *category;
+	size_t category_count;
+	const char *const *tag;
+	size_t tag_count;
+	double price;
+};
+
+struct hr_catalogue;
+
+/** @param min_count  events after which an item is admitted to the model, 1.. */
+struct hr_catalogue *hr_catalogue_new(uint32_t min_count);
+void hr_catalogue_free(struct hr_catalogue *c);
+
+/** Row of an item, new ones get the next row. */
+uint32_t hr_catalogue_row(struct hr_catalogue *c, const void *id, size_t len);
+uint32_t hr_catalogue_find(const struct hr_catalogue *c, const void *id, size_t len); /* HR_NONE when unknown */
+uint32_t hr_catalogue_count(const struct hr_catalogue *c);
+struct hr_item hr_catalogue_get(const struct hr_catalogue *c, uint32_t row);
+
+/** Counts one event; true when this one admits the item. */
+bool hr_catalogue_count_event(struct hr_catalogue *c, uint32_t row, int64_t time_ms);
+
+/** Replaces title, categories, tags and price; strings are copied. */
+void hr_catalogue_describe(struct hr_catalogue *c, uint32_t row, const char *title, const char *const *category,
+                           size_t category_count, const char *const *tag, size_t tag_count, double price);
+void hr_catalogue_withdraw(struct hr_catalogue *c, uint32_t row);
+
+void hr_catalogue_collect(struct hr_catalogue *c, hr_record_put_fn *put, void *ctx); /* changed rows, ascending */
+HR_MUST_USE bool hr_catalogue_load(struct hr_catalogue *c, uint32_t row, const void *bytes, size_t len, struct hr_error *err);
+
+#endif

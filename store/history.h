@@ -1,0 +1,72 @@
+/* store/history.h - what every user did last, in memory, and as records of class HR_REC_USER.
+ *
+ * Record of user n, little-endian: u8 version (1) | blob id | u64 events (ever) | u64 changed (barrier that last wrote it) |
+ * u8 flags (bit 0: forgotten) | u16 len | len x { i64 time_ms, u32 item, u8 kind }, oldest first |
+ * u8 seen_len | seen_len x u64 hash of an event id, oldest first. A reader refuses an unknown version and bytes left over.
+ */
+#ifndef HR_STORE_HISTORY_H
+#define HR_STORE_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/record.h"
+
+#define HR_HISTORY_MAX 200u /* upper bound of history.length */
+#define HR_SEEN_MAX 32u     /* event ids remembered for each user, to find duplicates */
+
+struct hr_past {
+	int64_t time_ms;
+	uint32_t item; /* catalogue row */
+	uint8_t kind;
+};
+
+/** A user's history. A view, valid until the next append, forget or load. */
+struct hr_history {
+	const struct hr_past *past; /* len entries, oldest first, times never decreasing */
+	uint16_t len;
+	uint64_t events; /* ever counted for this user, also those that fell out of the window */
+};
+
+enum hr_append { HR_APPENDED, HR_DUPLICATE, HR_LATE };
+
+struct hr_histories;
+
+struct hr_histories *hr_histories_new(uint16_t length); /* 1..HR_HISTORY_MAX events kept for each user */
+void hr_histories_free(struct hr_histories *h);
+
+/** The number of a user, new ones get the next. @param id 1..HR_ID_MAX bytes */
+uint32_t hr_histories_user(struct hr_histories *h, const void *id, size_t len);
+uint32_t hr_histories_find(const struct hr_histories *h, const void *id, size_t len); /* HR_NONE when unknown */
+const uint8_t *hr_histories_id(const struct hr_histories *h, uint32_t user, size_t *ret_len);
+uint32_t hr_histories_count(const struct hr_histories *h); /* users ever, the forgotten included */
+
+struct hr_history hr_histories_get(const struct hr_histories *h, uint32_t user);
+
+/**
+ * Puts an event into a user's history, unless it is a duplicate: the same event id among the last HR_SEEN_MAX, or without
+ * an id the same item, kind and time in the history. A late event (older than the newest) is inserted by time; one older
+ * than a full history is counted for the user but not kept: HR_LATE.
+ * @param ret_place  index at which it now stands in the history; set for HR_APPENDED only
+ */
+enum hr_append hr_histories_append(struct hr_histories *h, uint32_t user, const struct hr_past *past, const void *id,
+                                   size_t id_len, uint16_t *ret_place);
+
+/** Empties a user's history; the number stays taken, the id is kept so that the tombstone can name it. False: unknown. */
+bool hr_histories_forget(struct hr_histories *h, uint32_t user);
+bool hr_histories_forgotten(const struct hr_histories *h, uint32_t user);
+
+/** Writes the record of every user changed since the last call, in ascending number, stamped with barrier. */
+void hr_histories_collect(struct hr_histories *h, uint64_t barrier, hr_record_put_fn *put, void *ctx);
+/** Users changed since the last collect, ascending; borrowed until the next change. */
+const uint32_t *hr_histories_dirty(struct hr_histories *h, size_t *ret_count);
+
+HR_MUST_USE bool hr_histories_load(struct hr_histories *h, uint32_t user, const void *bytes, size_t len, struct hr_error *err);
+/** Barrier that last changed a user: which vectors may have to be published again after a crash. */
+uint64_t hr_histories_changed(const struct hr_histories *h, uint32_t user);
+
+size_t hr_histories_memory_bytes(const struct hr_histories *h);
+
+#endif

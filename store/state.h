@@ -1,0 +1,72 @@
+/* store/state.h - the state on disk: one RocksDB directory, one column family, one synced WriteBatch a barrier.
+ *
+ * Keys: one class byte, then the number big-endian, so that a class is a range in order:
+ *   record  class byte (base/record.h) | u32 number         value: u32 CRC32C of the bytes | bytes
+ *   'M'                                                     value: manifest
+ *   'B'                                                     value: the newest barrier row
+ *   'L' | u64 barrier                                       value: order log since the barrier before it
+ * All integers inside values are little-endian. Byte layouts of manifest, barrier row and order log: store/barrier.h.
+ *
+ * Crash-only: after any failed write the outcome is unknown; the caller must end the process and never retry.
+ */
+#ifndef HR_STORE_STATE_H
+#define HR_STORE_STATE_H
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/record.h"
+#include "store/barrier.h"
+
+struct hr_store;
+
+/** What one barrier writes. Filled by several threads one after the other, never at once. */
+struct hr_changes;
+
+struct hr_changes *hr_changes_new(void);
+void hr_changes_free(struct hr_changes *c);
+/** hr_record_put_fn with ctx = struct hr_changes *. A later put of the same name wins. */
+void hr_changes_put(void *changes, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len);
+size_t hr_changes_bytes(const struct hr_changes *c);
+size_t hr_changes_count(const struct hr_changes *c);
+/** The bytes put for a name, or NULL; borrowed. */
+const uint8_t *hr_changes_get(const struct hr_changes *c, enum hr_record_class cls, uint32_t number, size_t *ret_len);
+
+/**
+ * Opens or creates a state directory (0700, one writer: a second open fails with the holder named by RocksDB).
+ * @param manifest  in: what this program would write; out, on success: what the directory holds. An existing state with
+ *                  another format version or configuration hash is refused with both values.
+ * @param ret_row   the newest barrier, number 0 for a new state
+ * WAL recovery: absolute consistency first; on refusal the WAL is copied aside, reopened point-in-time, and
+ * ret_notice (at least 512 bytes) says what was lost; else ret_notice is "".
+ */
+HR_MUST_USE bool hr_store_open(const char *dir, struct hr_manifest *manifest, struct hr_store **ret_store,
+                               struct hr_barrier *ret_row, char *ret_notice, struct hr_error *err);
+void hr_store_close(struct hr_store *s);
+
+/** Hands over every record, by class and ascending number; stops at the first false. A wrong CRC is HR_E_STORE with its key. */
+typedef bool hr_record_load_fn(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len,
+                               struct hr_error *err);
+HR_MUST_USE bool hr_store_load(struct hr_store *s, hr_record_load_fn *load, void *ctx, struct hr_error *err);
+
+/**
+ * Writes changes, order log and barrier row in one synced WriteBatch with sorted keys, and fills row->digest: the digest of
+ * the previous barrier, minus the hashes of the replaced records, plus those of the new ones.
+ * @param row  number must be the last one plus one. On success its digest is set.
+ * @thread one writer at a time; hr_store_load must be over
+ */
+HR_MUST_USE bool hr_store_commit(struct hr_store *s, const struct hr_changes *changes, struct hr_barrier *row,
+                                 struct hr_error *err);
+
+/** Order log written by one barrier; appended to out. HR_E_STORE when there is none. */
+struct hr_buf;
+HR_MUST_USE bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_buf *out, struct hr_error *err);
+
+/** Digest recomputed from every record on disk: must equal the newest barrier's. */
+HR_MUST_USE bool hr_store_digest(struct hr_store *s, struct hr_hash128 *ret_digest, struct hr_error *err);
+
+/** RocksDB checkpoint (hard links) into a directory that must not exist. */
+HR_MUST_USE bool hr_store_checkpoint(struct hr_store *s, const char *dir, struct hr_error *err);
+
+uint64_t hr_store_disk_bytes(struct hr_store *s);
+
+#endif
