@@ -16,7 +16,8 @@
 
 #include "base/error.h"
 
-/** Floats of scratch that a call on P rows of at most N columns may use. */
+/** Floats of scratch that a call on P rows of at most N columns may use, aligned to 64 bytes: linear* take (P, max(in, out)),
+ * gemm_* (N, K) whatever M is, attention* (T, max(T, d)), scores (Q, D). */
 #define HR_SCRATCH_FLOATS(P, N) ((size_t)2 * ((P) + 64) * ((N) + 64))
 
 /** y = x w + b, w (in, out) row-major. packed: the set's own copy of w, refreshed by pack() whenever w changed. */
@@ -30,7 +31,7 @@ struct hr_linear {
 /** Dropout that needs no stored mask: element i of a tensor is kept when bits(key, i) say so, the same in both directions. */
 struct hr_dropout {
 	uint64_t key; /* from hr_random_bits(seed, step, layer, ...) */
-	float p;      /* share dropped; 0: off. Kept elements are scaled by 1 / (1 - p) */
+	float p;      /* share dropped, below 1, in steps of 1/65536; 0: off. Kept elements are scaled by 1 / (1 - p) */
 };
 
 /** Attention of one sequence and one head. Rows of q, k, v, o are ld floats apart. */
@@ -39,7 +40,7 @@ struct hr_attention {
 	size_t ld;
 	const float *q, *k, *v; /* (T, d) */
 	const float *bias;   /* (T, T) row i: bias of keys 0..i for query i, added after scaling; causal: j > i is never read */
-	float *probs;        /* (T, T) out of forward, in of backward: softmax before dropout */
+	float *probs;        /* (T, T) out of forward, in of backward: softmax before dropout; above the diagonal unspecified */
 	struct hr_dropout drop;
 	uint64_t drop_at;    /* number of element (0, 0) of this head's probs in the dropout stream; row i starts at drop_at + i T */
 };

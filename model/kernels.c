@@ -1,0 +1,72 @@
+/* model/kernels.c - which set of kernels this processor runs. */
+#include "model/kernels.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "model/kernels_sets.h"
+
+struct choice {
+	const char *name;
+	bool (*can_run)(void);
+	const struct hr_kernels *(*table)(void);
+};
+
+static bool always(void) { return true; }
+
+static const struct choice choices[] = { /* best first */
+	{"reference", always, hr_kernels_reference},
+};
+
+#define CHOICES (sizeof choices / sizeof choices[0])
+
+const char *const *hr_kernels_available(void)
+{
+	static _Thread_local const char *names[CHOICES + 1];
+	size_t count = 0;
+
+	for (size_t i = 0; i < CHOICES; i++)
+		if (choices[i].can_run())
+			names[count++] = choices[i].name;
+	names[count] = NULL;
+	return names;
+}
+
+static bool refuse(const char *name, struct hr_error *err)
+{
+	char list[128] = "";
+	bool known = false;
+
+	for (size_t i = 0; i < CHOICES; i++)
+		known |= strcmp(choices[i].name, name) == 0;
+	for (const char *const *n = hr_kernels_available(); *n != NULL; n++) {
+		const size_t used = strlen(list);
+		(void)snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", *n);
+	}
+	return hr_fail(err, HR_E_CONFIG, "kernels \"%s\" are %s: one of auto, %s", name,
+	               known ? "more than this processor can run" : "not known", list);
+}
+
+bool hr_kernels_choose(const char *name, const struct hr_kernels **ret_kernels, struct hr_error *err)
+{
+	const bool best = name == NULL || strcmp(name, "auto") == 0;
+
+	for (size_t i = 0; i < CHOICES; i++) {
+		if ((best || strcmp(choices[i].name, name) == 0) && choices[i].can_run()) {
+			*ret_kernels = choices[i].table();
+			return true;
+		}
+	}
+	return refuse(name, err);
+}
+
+uint16_t hr_dropout_bits(const struct hr_dropout *drop, uint64_t at_multiple_of_16)
+{
+	const struct hr_dropout_keys keys = hr_dropout_prepare(drop);
+	unsigned bits = 0;
+
+	HR_ASSERT(at_multiple_of_16 % 16 == 0);
+	for (unsigned b = 0; b < 16; b++)
+		bits |= (unsigned)hr_dropout_keeps(&keys, at_multiple_of_16 + b) << b;
+	return (uint16_t)bits;
+}
