@@ -1,0 +1,232 @@
+/* What no single row of the table can know, and the suggestion for a key that is not there. */
+#include "daemon/config_priv.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/mem.h"
+
+/* Properties that have a setting of their own, or on which the daemon's promises rest. */
+static const char *const owned_properties[] = {
+        "bootstrap.servers", "metadata.broker.list", "client.id",          "group.id",    "enable.auto.commit",
+        "auto.offset.reset", "enable.idempotence",   "enable.auto.offset.store", "partitioner", "enable.partition.eof",
+};
+
+static bool check_properties(const struct hr_strings *list, struct hr_error *err)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const size_t len = strcspn(list->p[i], "=");
+
+		for (size_t k = 0; k < sizeof owned_properties / sizeof owned_properties[0]; k++) {
+			if (strncmp(list->p[i], owned_properties[k], len) == 0 && owned_properties[k][len] == '\0')
+				return hr_fail(err, HR_E_CONFIG, "kafka.properties: %s is set by headrace itself", owned_properties[k]);
+		}
+	}
+	return true;
+}
+
+static bool check_topics(const struct hr_config *c, struct hr_error *err)
+{
+	const char *const in[] = {c->events_topic, c->items_topic}, *const out[] = {c->output_items_topic, c->output_users_topic};
+
+	for (size_t i = 0; i < 4; i++) {
+		if (strcmp(in[i / 2], out[i % 2]) == 0)
+			return hr_fail(err, HR_E_CONFIG, "topic %s is both read and written", in[i / 2]);
+	}
+	return strcmp(in[0], in[1]) != 0 ||
+	       hr_fail(err, HR_E_CONFIG, "events.topic and items.topic are both %s", in[0]);
+}
+
+static bool check_model(const struct hr_config *c, struct hr_error *err)
+{
+	if (c->model_width % 16 != 0)
+		return hr_fail(err, HR_E_CONFIG, "model.width: %u is not a multiple of 16", c->model_width);
+	if (c->model_width % c->model_heads != 0)
+		return hr_fail(err, HR_E_CONFIG, "model.heads: %u does not divide model.width %u", c->model_heads, c->model_width);
+	if (c->train_window < c->train_every)
+		return hr_fail(err, HR_E_CONFIG, "train.window: %u is below train.every %u: some events would never be trained on",
+		               c->train_window, c->train_every);
+	return true;
+}
+
+/* One number or range of "0,4-7"; *at moves behind it. */
+static bool parse_range(const char **at, uint64_t *ret_first, uint64_t *ret_last)
+{
+	char *end;
+
+	if (**at < '0' || **at > '9')
+		return false;
+	*ret_first = *ret_last = strtoull(*at, &end, 10);
+	if (*end == '-') {
+		if (end[1] < '0' || end[1] > '9')
+			return false;
+		*ret_last = strtoull(end + 1, &end, 10);
+	}
+	*at = end + (*end == ',');
+	return (*end == ',' ? end[1] != '\0' : *end == '\0') && *ret_first <= *ret_last;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool bad_partitions(const char *text, const char *why, struct hr_error *err)
+{
+	return hr_fail(err, HR_E_CONFIG, "events.partitions: \"%.200s\" %s", text, why);
+}
+
+enum { PARTITIONS_MAX = 100000 };
+
+static bool parse_partitions(const char *text, uint32_t limit, uint32_t **list, size_t *count, struct hr_error *err)
+{
+	uint64_t first, last;
+	size_t cap = 0;
+
+	for (const char *at = text; *at != '\0';) {
+		if (!parse_range(&at, &first, &last))
+			return bad_partitions(text, "is not all, or numbers and ranges such as 0,4-7", err);
+		if (last >= limit)
+			return hr_fail(err, HR_E_CONFIG, "events.partitions: partition %llu is outside 0..%u", (unsigned long long)last,
+			               limit - 1);
+		for (; first <= last && *count <= limit; first++) {
+			*list = hr_grow(*list, &cap, *count + 1, sizeof **list);
+			(*list)[(*count)++] = (uint32_t)first;
+		}
+	}
+	qsort(*list, *count, sizeof **list, ascending);
+	for (size_t i = 1; i < *count; i++) {
+		if ((*list)[i] == (*list)[i - 1])
+			return bad_partitions(text, "names a partition twice", err);
+	}
+	return true;
+}
+
+bool hr_config_partitions(const struct hr_config *c, uint32_t topic_partitions, uint32_t **ret_list, size_t *ret_count,
+                          struct hr_error *err)
+{
+	uint32_t *list = NULL;
+	size_t count = 0;
+
+	if (strcmp(c->events_partitions, "all") == 0) {
+		list = hr_alloc(topic_partitions, sizeof *list);
+		for (; count < topic_partitions; count++)
+			list[count] = (uint32_t)count;
+	} else if (!parse_partitions(c->events_partitions, topic_partitions, &list, &count, err)) {
+		hr_free(list);
+		return false;
+	}
+	*ret_list = list;
+	*ret_count = count;
+	return true;
+}
+
+static bool check_partitions(const struct hr_config *c, struct hr_error *err)
+{
+	uint32_t *list = NULL;
+	size_t count;
+
+	if (strcmp(c->events_partitions, "all") == 0)
+		return true;
+	const bool ok = hr_config_partitions(c, PARTITIONS_MAX, &list, &count, err);
+	if (ok)
+		hr_free(list);
+	return ok;
+}
+
+bool hr_config_check(const struct hr_config *c, struct hr_error *err)
+{
+	if (c->state_dir[0] == '\0')
+		return hr_fail(err, HR_E_CONFIG, "state.dir: not set; the state needs a directory");
+	return check_topics(c, err) && check_model(c, err) && check_properties(&c->kafka_properties, err) &&
+	       check_partitions(c, err);
+}
+
+/* state.dir may not be there yet: the disk is that of the nearest folder above it. */
+static bool disk_of(const char *dir, struct statvfs *ret_disk)
+{
+	char path[4200];
+
+	(void)snprintf(path, sizeof path, "%s", dir);
+	for (int levels = 0; levels < 64; levels++) {
+		if (statvfs(path, ret_disk) == 0)
+			return true;
+		if (errno != ENOENT || strcmp(path, "/") == 0)
+			return false;
+		char *above = dirname(path);
+		memmove(path, above, strlen(above) + 1);
+	}
+	return false;
+}
+
+bool hr_config_disk(const struct hr_config *c, struct hr_error *err)
+{
+	struct statvfs disk;
+
+	if (!disk_of(c->state_dir, &disk))
+		return hr_fail(err, HR_E_IO, "state.dir: could not ask for free space at %s: %s", c->state_dir, strerror(errno));
+	const uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+	return free_bytes >= c->state_free_min ||
+	       hr_fail(err, HR_E_IO, "state.dir: %llu MiB free at %s, state.free_min is %llu MiB",
+	               (unsigned long long)(free_bytes >> 20), c->state_dir, (unsigned long long)(c->state_free_min >> 20));
+}
+
+bool hr_config_is_section(const char *name)
+{
+	const size_t len = strlen(name);
+
+	for (size_t i = 0; i < HR_SETTING_COUNT; i++) {
+		if (strncmp(hr_settings[i].key, name, len) == 0 && hr_settings[i].key[len] == '.')
+			return true;
+	}
+	return false;
+}
+
+enum { KEY_MAX = 64 };
+
+/* Levenshtein, one row at a time; both at most KEY_MAX long. */
+static size_t edit_distance(const char *a, const char *b)
+{
+	const size_t a_len = strlen(a), b_len = strlen(b);
+	size_t row[KEY_MAX + 1];
+
+	for (size_t j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			const size_t change = diagonal + (a[i - 1] != b[j - 1]);
+			const size_t gap = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+			diagonal = row[j];
+			row[j] = change < gap ? change : gap;
+		}
+	}
+	return row[b_len];
+}
+
+const char *hr_config_nearest(const char *key)
+{
+	const char *best = NULL;
+	size_t best_distance = strlen(key) / 3 < 2 ? 2 : strlen(key) / 3;
+
+	if (strlen(key) > KEY_MAX)
+		return NULL;
+	for (size_t i = 0; i < HR_SETTING_COUNT; i++) {
+		const char *last = strrchr(hr_settings[i].key, '.') + 1;
+
+		if (strcmp(last, key) == 0) /* the section was left out */
+			return hr_settings[i].key;
+		const size_t distance = edit_distance(key, hr_settings[i].key);
+		if (distance < best_distance) {
+			best_distance = distance;
+			best = hr_settings[i].key;
+		}
+	}
+	return best;
+}

@@ -1,0 +1,169 @@
+/* The configuration as text: what is in force, and the commented sample file. */
+#include "daemon/config_priv.h"
+
+#include <string.h>
+
+static const struct section {
+	const char *name, *help;
+} sections[] = {
+#define SECTION(name_, help_) {name_, help_},
+        HR_SECTIONS(SECTION)
+#undef SECTION
+};
+
+/* Plain where YAML reads it back as the same text, else double-quoted; "${" is kept from being expanded. */
+static void print_scalar(FILE *out, const char *text, size_t len)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
+
+	if (len != 0 && text[0] != '-' && strspn(text, plain) >= len) {
+		(void)fprintf(out, "%.*s", (int)len, text);
+		return;
+	}
+	(void)fputc('"', out);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			(void)fputc('\\', out);
+		if (text[i] == '$' && i + 1 < len && text[i + 1] == '{')
+			(void)fputc('$', out);
+		(void)fputc(text[i], out);
+	}
+	(void)fputc('"', out);
+}
+
+static bool secret(const char *pair, size_t name_len)
+{
+	static const char *const marks[] = {"password", "secret", "key.pem", "token", "oauthbearer.config"};
+
+	for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+		const char *at = strstr(pair, marks[i]);
+		if (at != NULL && at < pair + name_len)
+			return true;
+	}
+	return false;
+}
+
+static void print_properties(FILE *out, const struct hr_setting *row, const struct hr_strings *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const char *pair = list->p[i];
+		const size_t name = strcspn(pair, "=");
+
+		(void)fprintf(out, "%s.%.*s: ", row->key, (int)name, pair);
+		if (secret(pair, name))
+			(void)fputs("[hidden]", out);
+		else
+			print_scalar(out, pair + name + 1, strlen(pair + name + 1));
+		(void)fputc('\n', out);
+	}
+}
+
+void hr_config_print(const struct hr_config *c, FILE *out, bool with_origin)
+{
+	struct hr_buf text = {0};
+
+	for (size_t i = 0; i < HR_SETTING_COUNT; i++) {
+		const struct hr_setting *row = &hr_settings[i];
+
+		if (with_origin && c->where[i] != NULL)
+			(void)fprintf(out, "# %s\n", c->where[i]);
+		if (row->type == HR_TYPE_LIST) {
+			print_properties(out, row, hr_setting_member(row, c));
+			continue;
+		}
+		hr_buf_clear(&text);
+		hr_setting_format(row, hr_setting_member(row, c), &text);
+		hr_buf_u8(&text, '\0');
+		(void)fprintf(out, "%s: ", row->key);
+		print_scalar(out, (const char *)text.p, text.len - 1);
+		(void)fputc('\n', out);
+	}
+	hr_buf_fini(&text);
+}
+
+/* ---- the sample ---- */
+
+enum { SAMPLE_COLUMNS = 120 };
+
+/* One paragraph of comment, wrapped. */
+static void print_comment(FILE *out, int indent, const char *text)
+{
+	size_t column = 0;
+
+	while (*text != '\0') {
+		const size_t word = strcspn(text, " ");
+
+		if (column == 0 || column + 1 + word > SAMPLE_COLUMNS) {
+			if (column != 0)
+				(void)fputc('\n', out);
+			column = (size_t)fprintf(out, "%*s#", indent, "");
+		}
+		column += (size_t)fprintf(out, " %.*s", (int)word, text);
+		text += word;
+		text += strspn(text, " ");
+	}
+	(void)fputc('\n', out);
+}
+
+static void print_help(FILE *out, int indent, const struct hr_setting *row)
+{
+	struct hr_buf text = {0};
+
+	hr_buf_bytes(&text, row->help, strlen(row->help));
+	if (row->type != HR_TYPE_STRING && row->type != HR_TYPE_LIST && row->type != HR_TYPE_BOOL) {
+		hr_buf_bytes(&text, " (", 2);
+		hr_setting_format_bounds(row, &text);
+		hr_buf_u8(&text, ')');
+	}
+	if ((row->flags & HR_SETTING_TRAINING) != 0)
+		hr_buf_bytes(&text, " [fixed]", 8);
+	hr_buf_u8(&text, '\0');
+	print_comment(out, indent, (const char *)text.p);
+	hr_buf_fini(&text);
+}
+
+static void print_sample_row(FILE *out, int indent, const struct hr_setting *row)
+{
+	const bool required = (row->flags & HR_SETTING_REQUIRED) != 0;
+	const char *value = required ? row->words : row->initial;
+
+	print_help(out, indent, row);
+	(void)fprintf(out, "%*s%s%s: ", indent, "", required ? "" : "#", strrchr(row->key, '.') + 1);
+	if (row->type == HR_TYPE_LIST)
+		(void)fputs("{}", out);
+	else
+		print_scalar(out, value, strlen(value));
+	(void)fputc('\n', out);
+}
+
+/* "events.json" is printed below "events", one level deeper. */
+static void print_section(FILE *out, const struct section *section)
+{
+	const size_t len = strlen(section->name);
+	const char *dot = strchr(section->name, '.');
+	const int indent = dot == NULL ? 0 : 2;
+
+	if (indent == 0)
+		(void)fputc('\n', out);
+	print_comment(out, indent, section->help);
+	(void)fprintf(out, "%*s%s:\n", indent, "", dot == NULL ? section->name : dot + 1);
+	for (size_t i = 0; i < HR_SETTING_COUNT; i++) {
+		const char *key = hr_settings[i].key;
+
+		if (strncmp(key, section->name, len) == 0 && key[len] == '.' && strchr(key + len + 1, '.') == NULL)
+			print_sample_row(out, indent + 2, &hr_settings[i]);
+	}
+}
+
+void hr_config_sample(FILE *out)
+{
+	(void)fputs("# headrace.conf - settings of headraced, as `headrace config sample` prints them.\n"
+	            "#\n"
+	            "# A line that is commented out shows the default. Stronger than this file are environment variables\n"
+	            "# (HEADRACE__MODEL__WIDTH=128), and --set model.width=128 is stronger still; `headrace config show` tells what is in\n"
+	            "# force and why. ${VAR}, ${VAR:-default} and ${VAR:?message} inside a value are replaced from the environment.\n"
+	            "# [fixed]: training depends on it, so a state that was made under another value is refused.\n",
+	            out);
+	for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+		print_section(out, &sections[i]);
+}
