@@ -19,8 +19,8 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/histogram.h"
 #include "model/model.h"
+#include "serve/json.h" /* for model_json */
 
 /** A user's live history, copied out. */
 struct hr_user_view {
@@ -51,6 +51,7 @@ struct hr_backend {
 	bool (*item)(void *ctx, uint32_t row, struct hr_item_view *ret_item);
 	int64_t (*now_ms)(void *ctx);                      /* stream time */
 	const char *(*lineage)(void *ctx);
+	const char *(*space)(void *ctx);                   /* id of the vectors' space; NULL function: the lineage is the space */
 	void (*model_json)(void *ctx, struct hr_buf *out); /* body of /v1/model */
 	void (*metrics)(void *ctx, struct hr_buf *out);    /* body of /metrics; the server adds its own */
 	bool (*ready)(void *ctx, char *why, size_t why_bytes); /* false: why */
@@ -58,18 +59,28 @@ struct hr_backend {
 };
 
 struct hr_server_config {
-	const char *address; /* "127.0.0.1"; anything but loopback needs tls and a token, else hr_server_start fails */
+	const char *address; /* "localhost", 127.0.0.0/8 or "::1"; any other is HR_E_CONFIG: there is no TLS and no token yet */
 	uint16_t port;       /* 0: any free one */
 	uint32_t threads;    /* 1..16 */
-	uint32_t limit_max;  /* largest limit of a query */
+	uint32_t limit_max;  /* largest limit of a query, 1.. */
+	uint32_t idle_s_max; /* a connection without a byte for this long is closed; 0: 30 */
 };
 
 struct hr_server;
 
+/** Limits of the server, each a refusal with its number in the answer. */
+enum {
+	HR_URI_MAX = 2048,            /* bytes of path and query; over: 414 */
+	HR_BODY_MAX = 1 << 20,        /* bytes; over: 413 */
+	HR_LIMIT_DEFAULT = 10,        /* answers when none is asked for */
+	HR_CONNECTIONS_MAX = 1024,    /* further ones wait to be accepted */
+};
+
+/** @param backend  copied; what it points to must outlive the server */
 HR_MUST_USE bool hr_server_start(const struct hr_server_config *config, const struct hr_backend *backend,
                                  struct hr_server **ret_server, struct hr_error *err);
 uint16_t hr_server_port(const struct hr_server *s);
-/** Stops listening, lets running answers end (bounded), frees. */
+/** Stops listening, lets running answers end (for two seconds at most), frees. NULL allowed. */
 void hr_server_stop(struct hr_server *s);
 
 #endif
