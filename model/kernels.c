@@ -14,7 +14,21 @@ struct choice {
 
 static bool always(void) { return true; }
 
+#if defined(__x86_64__)
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+static bool has_avx512(void)
+{
+	return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 static const struct choice choices[] = { /* best first */
+#if defined(__x86_64__)
+	{"avx512", has_avx512, hr_kernels_avx512},
+	{"avx2", has_avx2, hr_kernels_avx2},
+#endif
 	{"reference", always, hr_kernels_reference},
 };
 

@@ -18,7 +18,7 @@
 
 /** Floats of scratch that a call on P rows of at most N columns may use, aligned to 64 bytes: linear* take (P, max(in, out)),
  * gemm_* (N, K) whatever M is, attention* (T, max(T, d)), scores (Q, D). */
-#define HR_SCRATCH_FLOATS(P, N) ((size_t)2 * ((P) + 64) * ((N) + 64))
+#define HR_SCRATCH_FLOATS(P, N) ((size_t)4 * ((P) + 64) * ((N) + 64))
 
 /** y = x w + b, w (in, out) row-major. packed: the set's own copy of w, refreshed by pack() whenever w changed. */
 struct hr_linear {

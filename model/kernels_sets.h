@@ -5,6 +5,10 @@
 #include "base/rng.h"
 #include "model/kernels.h"
 
+/* Tables. A set is compiled on every x86-64 and run only where its instructions are. */
+const struct hr_kernels *hr_kernels_avx2(void);
+const struct hr_kernels *hr_kernels_avx512(void);
+
 #define HR_NORM_EPSILON 1e-5f
 #define HR_UNIT_NORM_MIN 1e-6f
 #define HR_GELU_SCALE 0.7978845608f /* sqrt(2 / pi) */

@@ -1,0 +1,127 @@
+/* model/kernels_tile.h - the innermost matrix product: a tile of C in registers, and the loop of tiles over rows and columns.
+ *
+ * A step is what one multiply-add takes: one k of fp32, a pair of k of bf16. Each element of C is one chain of multiply-adds
+ * that starts from what stood there (or the bias, or zero), whatever rows and columns stand beside it.
+ *
+ * Defined before this file: unit (the type of one step of one column), tile_left(), tile_right(), tile_multiply().
+ */
+#ifndef HR_MODEL_KERNELS_TILE_H
+#define HR_MODEL_KERNELS_TILE_H
+
+#define PANEL (16 * TILE_VECS) /* columns of a tile */
+
+/* Element (row r, step s) is at[r * row + s * step]. */
+struct left {
+	const unit *at;
+	size_t row, step;
+};
+
+/* Element (step s, column c) is at[s * step + c]; readable up to a multiple of 16 columns. */
+struct right {
+	const unit *at;
+	size_t step;
+};
+
+/* Where C starts from: rows start_ld apart, 0 for the same row every time, start NULL for zero. */
+struct result {
+	float *C;
+	size_t ldc;
+	const float *start;
+	size_t start_ld;
+};
+
+static inline size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t up_to_16(size_t n) { return (n + 15) / 16 * 16; }
+
+static inline struct result into(float *C, size_t ldc, bool add)
+{
+	return (struct result){C, ldc, add ? C : NULL, ldc};
+}
+
+static inline struct result result_at(struct result c, size_t m, size_t n)
+{
+	c.C += m * c.ldc + n;
+	if (c.start != NULL)
+		c.start += m * c.start_ld + n;
+	return c;
+}
+
+/* rows and vecs are constants of the place that this is inlined into; tail: columns of the last vector. */
+HR_INLINE void tile(struct result c, struct left a, struct right b, size_t steps, size_t tail, const size_t rows,
+                    const size_t vecs)
+{
+	v16 sum[TILE_ROWS][TILE_VECS];
+
+#pragma GCC unroll 8
+	for (size_t r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+		for (size_t v = 0; v < vecs; v++)
+			sum[r][v] = c.start == NULL
+			                ? v_zero()
+			                : v_load_upto(c.start + r * c.start_ld + 16 * v, v + 1 == vecs ? tail : 16);
+	}
+	for (size_t s = 0; s < steps; s++) {
+		v16 right[TILE_VECS];
+
+#pragma GCC unroll 4
+		for (size_t v = 0; v < vecs; v++)
+			right[v] = tile_right(b.at + s * b.step + 16 * v);
+#pragma GCC unroll 8
+		for (size_t r = 0; r < rows; r++) {
+			const v16 left = tile_left(a.at + r * a.row + s * a.step);
+#pragma GCC unroll 4
+			for (size_t v = 0; v < vecs; v++)
+				sum[r][v] = tile_multiply(left, right[v], sum[r][v]);
+		}
+	}
+#pragma GCC unroll 8
+	for (size_t r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+		for (size_t v = 0; v < vecs; v++)
+			v_store_upto(c.C + r * c.ldc + 16 * v, v + 1 == vecs ? tail : 16, sum[r][v]);
+	}
+}
+
+#define TILE_CASE(rows, vecs) \
+	case 8 * (rows) + (vecs): \
+		tile(c, a, b, steps, tail, rows, vecs); \
+		break;
+#if TILE_VECS == 4
+#define TILE_CASES(rows) TILE_CASE(rows, 1) TILE_CASE(rows, 2) TILE_CASE(rows, 3) TILE_CASE(rows, 4)
+#else
+#define TILE_CASES(rows) TILE_CASE(rows, 1)
+#endif
+
+static void tile_of(struct result c, struct left a, struct right b, size_t steps, size_t rows, size_t cols)
+{
+	const size_t vecs = (cols + 15) / 16, tail = cols - 16 * (vecs - 1);
+
+	switch (8 * rows + vecs) {
+		TILE_CASES(1)
+		TILE_CASES(2)
+		TILE_CASES(3)
+		TILE_CASES(4)
+		TILE_CASES(5)
+		TILE_CASES(6)
+	}
+}
+
+/* Rows of the next tile: as many as fit, but the last two share what is left, so that none is thin. */
+static inline size_t next_rows(size_t left)
+{
+	return left >= 2 * TILE_ROWS || left == TILE_ROWS ? TILE_ROWS : left > TILE_ROWS ? (left + 1) / 2 : left;
+}
+
+/* C (M, N) = start + A (M, steps) B (steps, N) */
+static void multiply_tiles(struct result c, struct left a, struct right b, size_t M, size_t N, size_t steps)
+{
+	for (size_t n = 0; n < N; n += PANEL) {
+		for (size_t m = 0, rows; m < M; m += rows) {
+			rows = next_rows(M - m);
+			tile_of(result_at(c, m, n), (struct left){a.at + m * a.row, a.row, a.step}, (struct right){b.at + n, b.step}, steps,
+			        rows, min_size(N - n, PANEL));
+		}
+	}
+}
+
+#endif
