@@ -2,7 +2,7 @@
  *
  * Barrier row, little-endian: u8 version (1) | u64 number | u64 digest hi | u64 digest lo | u64 events | u64 steps |
  *   i64 watermark_ms | i64 wall_ms | u64 published | u32 partitions | partitions x { i32 partition, i64 begin, i64 offset, u64 fingerprint,
- *   u64 trained, u64 duplicate, u64 late, u64 gap, u64 forgotten, u8 n, n x u64 rejected }.
+ *   u64 trained, u64 duplicate, u64 late, u64 gap, u64 forgotten, u8 n, n x u64 rejected, the last not 0 }.
  * Order log: a sequence of varint-coded entries: (partition << 2 | 0) count = a run of records taken from a partition;
  *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events. 3 is reserved.
  * Manifest: u8 version (1) | u32 format | u64 config hash | blob lineage | blob kernels | u32 partitions | u64 seed.
@@ -31,6 +31,9 @@ struct hr_partition {
 	uint64_t trained, duplicate, late, gap, forgotten;
 	uint64_t rejected[HR_REJECT_SLOTS];
 };
+
+/** Is every offset from begin to offset accounted for? Asserted by hr_store_commit, checked by hr_barrier_decode. */
+bool hr_partition_balances(const struct hr_partition *p);
 
 struct hr_barrier {
 	uint64_t number; /* 1 for the first; 0: an empty state */

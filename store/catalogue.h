@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/record.h"
 
@@ -34,7 +35,7 @@ struct hr_catalogue;
 struct hr_catalogue *hr_catalogue_new(uint32_t min_count);
 void hr_catalogue_free(struct hr_catalogue *c);
 
-/** Row of an item, new ones get the next row. */
+/** Row of an item, new ones get the next row and are dirty at once: stored rows have no holes. */
 uint32_t hr_catalogue_row(struct hr_catalogue *c, const void *id, size_t len);
 uint32_t hr_catalogue_find(const struct hr_catalogue *c, const void *id, size_t len); /* HR_NONE when unknown */
 uint32_t hr_catalogue_count(const struct hr_catalogue *c);
@@ -43,12 +44,19 @@ struct hr_item hr_catalogue_get(const struct hr_catalogue *c, uint32_t row);
 /** Counts one event; true when this one admits the item. */
 bool hr_catalogue_count_event(struct hr_catalogue *c, uint32_t row, int64_t time_ms);
 
-/** Replaces title, categories, tags and price; strings are copied. */
+/**
+ * Replaces title, categories, tags and price; strings are copied. An item withdrawn before is back.
+ * @param price  finite
+ */
 void hr_catalogue_describe(struct hr_catalogue *c, uint32_t row, const char *title, const char *const *category,
                            size_t category_count, const char *const *tag, size_t tag_count, double price);
+/** Marks an item as gone; what is known of it stays, and so does its row. */
 void hr_catalogue_withdraw(struct hr_catalogue *c, uint32_t row);
 
 void hr_catalogue_collect(struct hr_catalogue *c, hr_record_put_fn *put, void *ctx); /* changed rows, ascending */
+/** Appends the record of one row as it stands. */
+void hr_catalogue_encode(const struct hr_catalogue *c, uint32_t row, struct hr_buf *out);
+/** Takes a record in; rows come in order, 0, 1, 2, ... A refused one leaves nothing behind. */
 HR_MUST_USE bool hr_catalogue_load(struct hr_catalogue *c, uint32_t row, const void *bytes, size_t len, struct hr_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/record.h"
 
@@ -37,7 +38,7 @@ struct hr_histories;
 struct hr_histories *hr_histories_new(uint16_t length); /* 1..HR_HISTORY_MAX events kept for each user */
 void hr_histories_free(struct hr_histories *h);
 
-/** The number of a user, new ones get the next. @param id 1..HR_ID_MAX bytes */
+/** The number of a user, new ones get the next and are dirty at once: stored numbers have no holes. @param id 1..HR_ID_MAX bytes */
 uint32_t hr_histories_user(struct hr_histories *h, const void *id, size_t len);
 uint32_t hr_histories_find(const struct hr_histories *h, const void *id, size_t len); /* HR_NONE when unknown */
 const uint8_t *hr_histories_id(const struct hr_histories *h, uint32_t user, size_t *ret_len);
@@ -54,7 +55,8 @@ struct hr_history hr_histories_get(const struct hr_histories *h, uint32_t user);
 enum hr_append hr_histories_append(struct hr_histories *h, uint32_t user, const struct hr_past *past, const void *id,
                                    size_t id_len, uint16_t *ret_place);
 
-/** Empties a user's history; the number stays taken, the id is kept so that the tombstone can name it. False: unknown. */
+/** Empties a user's history, event ids and count; the number stays taken, the id is kept so that the tombstone can name it.
+ * A later event of the user begins a new history. False: unknown. */
 bool hr_histories_forget(struct hr_histories *h, uint32_t user);
 bool hr_histories_forgotten(const struct hr_histories *h, uint32_t user);
 
@@ -63,6 +65,10 @@ void hr_histories_collect(struct hr_histories *h, uint64_t barrier, hr_record_pu
 /** Users changed since the last collect, ascending; borrowed until the next change. */
 const uint32_t *hr_histories_dirty(struct hr_histories *h, size_t *ret_count);
 
+/** Appends the record of one user as it stands, with the barrier that last wrote it. */
+void hr_histories_encode(const struct hr_histories *h, uint32_t user, struct hr_buf *out);
+
+/** Takes a record in; numbers come in order, 0, 1, 2, ... A refused one leaves nothing behind. */
 HR_MUST_USE bool hr_histories_load(struct hr_histories *h, uint32_t user, const void *bytes, size_t len, struct hr_error *err);
 /** Barrier that last changed a user: which vectors may have to be published again after a crash. */
 uint64_t hr_histories_changed(const struct hr_histories *h, uint32_t user);

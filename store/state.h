@@ -1,11 +1,16 @@
 /* store/state.h - the state on disk: one RocksDB directory, one column family, one synced WriteBatch a barrier.
  *
  * Keys: one class byte, then the number big-endian, so that a class is a range in order:
- *   record  class byte (base/record.h) | u32 number         value: u32 CRC32C of the bytes | bytes
- *   'M'                                                     value: manifest
- *   'B'                                                     value: the newest barrier row
- *   'L' | u64 barrier                                       value: order log since the barrier before it
- * All integers inside values are little-endian. Byte layouts of manifest, barrier row and order log: store/barrier.h.
+ *   class byte 'a'..'z' (base/record.h) | u32 number        a record's bytes
+ *   'M'                                                     manifest
+ *   'B'                                                     the newest barrier row
+ *   'L' | u64 barrier                                       order log since the barrier before it
+ * Every value is u32 CRC32C of key and bytes | bytes: right bytes under a wrong key are found too. All integers inside
+ * values are little-endian. Byte layouts of manifest, barrier row and order log: store/barrier.h.
+ *
+ * Digest: the sum modulo 2^128 over all records of hr_hash128(class byte | u32 number, little-endian | bytes), seed
+ * HR_STATE_FORMAT. Beside RocksDB's files the directory holds LAST, the number of the last durable barrier as a hint for
+ * notices, and wal-aside-N, logs that did not open (the newest four).
  *
  * Crash-only: after any failed write the outcome is unknown; the caller must end the process and never retry.
  */
@@ -17,6 +22,8 @@
 #include "base/record.h"
 #include "store/barrier.h"
 
+#define HR_NOTICE_BYTES 512u
+
 struct hr_store;
 
 /** What one barrier writes. Filled by several threads one after the other, never at once. */
@@ -26,24 +33,30 @@ struct hr_changes *hr_changes_new(void);
 void hr_changes_free(struct hr_changes *c);
 /** hr_record_put_fn with ctx = struct hr_changes *. A later put of the same name wins. */
 void hr_changes_put(void *changes, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len);
-size_t hr_changes_bytes(const struct hr_changes *c);
+/** The order log of this barrier, sealed; copied, the last call wins. Without a call an empty one is written. */
+void hr_changes_order(struct hr_changes *c, const void *bytes, size_t len);
+size_t hr_changes_bytes(const struct hr_changes *c); /* keys and values that will be written */
 size_t hr_changes_count(const struct hr_changes *c);
-/** The bytes put for a name, or NULL; borrowed. */
+/** The bytes put for a name, or NULL (none, or a delete); borrowed, good until _free. */
 const uint8_t *hr_changes_get(const struct hr_changes *c, enum hr_record_class cls, uint32_t number, size_t *ret_len);
 
 /**
  * Opens or creates a state directory (0700, one writer: a second open fails with the holder named by RocksDB).
  * @param manifest  in: what this program would write; out, on success: what the directory holds. An existing state with
- *                  another format version or configuration hash is refused with both values.
+ *                  another format version or configuration hash is refused with both values; lineage, seed, partitions
+ *                  and kernels are the caller's to compare. An empty lineage in a new state is filled from random bytes.
  * @param ret_row   the newest barrier, number 0 for a new state
- * WAL recovery: absolute consistency first; on refusal the WAL is copied aside, reopened point-in-time, and
- * ret_notice (at least 512 bytes) says what was lost; else ret_notice is "".
+ * @param ret_notice  HR_NOTICE_BYTES: "", or what a person has to know
+ * WAL recovery: absolute consistency first; on refusal the WAL is copied aside, reopened point-in-time, and ret_notice says
+ * which barrier is now the newest and how many are lost. A process killed inside a write leaves such a log too; none is
+ * lost then. The notice of lost barriers is repeated at every open until the next commit.
  */
 HR_MUST_USE bool hr_store_open(const char *dir, struct hr_manifest *manifest, struct hr_store **ret_store,
                                struct hr_barrier *ret_row, char *ret_notice, struct hr_error *err);
 void hr_store_close(struct hr_store *s);
 
-/** Hands over every record, by class and ascending number; stops at the first false. A wrong CRC is HR_E_STORE with its key. */
+/** Hands over every record, by class and ascending number; stops at the first false. A wrong CRC is HR_E_STORE with its
+ * key, and so are records whose digest is not the newest barrier's. Once, before the first commit. */
 typedef bool hr_record_load_fn(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len,
                                struct hr_error *err);
 HR_MUST_USE bool hr_store_load(struct hr_store *s, hr_record_load_fn *load, void *ctx, struct hr_error *err);
@@ -51,7 +64,7 @@ HR_MUST_USE bool hr_store_load(struct hr_store *s, hr_record_load_fn *load, void
 /**
  * Writes changes, order log and barrier row in one synced WriteBatch with sorted keys, and fills row->digest: the digest of
  * the previous barrier, minus the hashes of the replaced records, plus those of the new ones.
- * @param row  number must be the last one plus one. On success its digest is set.
+ * @param row  number must be the last one plus one, and its partitions must balance. On success its digest is set.
  * @thread one writer at a time; hr_store_load must be over
  */
 HR_MUST_USE bool hr_store_commit(struct hr_store *s, const struct hr_changes *changes, struct hr_barrier *row,

@@ -1,0 +1,79 @@
+/* The order log: in which order the partitions' records were taken, and where training steps fell. */
+#include "base/mem.h"
+#include "store/barrier.h"
+
+enum { TAG_RUN, TAG_STEP, TAG_EVERY, TAG_BITS = 2, TAG_MASK = 3 };
+
+void hr_order_fini(struct hr_order *o)
+{
+	hr_buf_fini(&o->bytes);
+	*o = (struct hr_order){0};
+}
+
+void hr_order_clear(struct hr_order *o)
+{
+	hr_buf_clear(&o->bytes);
+	o->run_count = 0;
+}
+
+void hr_order_seal(struct hr_order *o)
+{
+	if (o->run_count == 0)
+		return;
+	hr_buf_varint(&o->bytes, (uint64_t)o->run_partition << TAG_BITS | TAG_RUN);
+	hr_buf_varint(&o->bytes, o->run_count);
+	o->run_count = 0;
+}
+
+void hr_order_record(struct hr_order *o, int32_t partition)
+{
+	HR_ASSERT(partition >= 0);
+	if (o->run_count != 0 && o->run_partition != partition)
+		hr_order_seal(o);
+	o->run_partition = partition;
+	o->run_count++;
+}
+
+void hr_order_step(struct hr_order *o)
+{
+	hr_order_seal(o);
+	hr_buf_varint(&o->bytes, TAG_STEP);
+}
+
+void hr_order_every(struct hr_order *o, uint32_t events)
+{
+	HR_ASSERT(events >= 1);
+	hr_order_seal(o);
+	hr_buf_varint(&o->bytes, (uint64_t)events << TAG_BITS | TAG_EVERY);
+}
+
+static bool read_entry(struct hr_cursor *c, struct hr_order_entry *e)
+{
+	const uint64_t word = hr_cur_varint(c), value = word >> TAG_BITS;
+
+	switch (word & TAG_MASK) {
+	case TAG_RUN:
+		*e = (struct hr_order_entry){HR_ORDER_RUN, (int32_t)value, hr_cur_varint(c)};
+		return value <= INT32_MAX && e->count >= 1;
+	case TAG_STEP:
+		*e = (struct hr_order_entry){HR_ORDER_STEP, 0, 1};
+		return value == 0;
+	case TAG_EVERY:
+		*e = (struct hr_order_entry){HR_ORDER_EVERY, 0, value};
+		return value >= 1 && value <= UINT32_MAX;
+	default: return false;
+	}
+}
+
+bool hr_order_next(struct hr_cursor *c, struct hr_order_entry *ret_entry)
+{
+	struct hr_order_entry e;
+
+	if (c->failed || c->left == 0)
+		return false;
+	if (!read_entry(c, &e))
+		c->failed = true;
+	if (!c->failed)
+		*ret_entry = e;
+	return !c->failed;
+}
