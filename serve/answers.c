@@ -326,6 +326,7 @@ static bool answer_health(struct answer *a, const char *good)
 
 static bool answer(struct answer *a, const void *body, size_t body_len, uint32_t limit_max, struct hr_reply *reply)
 {
+	HR_ASSERT(a->request->route < HR_ROUTE_NONE);
 	switch (a->request->route) {
 	case HR_ROUTE_ITEM_EMBEDDING: return answer_item_embedding(a);
 	case HR_ROUTE_USER_EMBEDDING: return answer_user_embedding(a);
@@ -343,7 +344,6 @@ static bool answer(struct answer *a, const void *body, size_t body_len, uint32_t
 	case HR_ROUTE_NONE:
 	case HR_ROUTES: break;
 	}
-	HR_ASSERT(!"a route that was not parsed");
 	return false;
 }
 

@@ -6,7 +6,7 @@
 #include "base/base.h"
 #include "tests/serve_fake.h"
 
-const char *const fake_id[FAKE_ITEMS] = {"apple", "pear/2", "\xc4\x8d" "aj \xe2\x98\x95", "gone", "seen once", "lamp", "newborn"};
+const char *const fake_id[FAKE_ITEMS] = {"apple", "pear/2", "čaj ☕", "gone", "seen once", "lamp", "newborn"};
 static const char *const titles[FAKE_ITEMS] = {"Apple", "Pear \"Williams\"", "Tea", "Gone", "", "", "Newborn"};
 
 const float fake_unit[FAKE_ROWS * FAKE_WIDTH] = {
@@ -171,7 +171,7 @@ static bool user(void *ctx, const void *id, size_t len, struct hr_user_view *ret
 		give(ret_user, LAMP, FAKE_NOW_MS - 10);
 	} else if (is(id, len, "newcomer")) {
 		give(ret_user, NEWBORN, FAKE_NOW_MS);
-	} else if (is(id, len, "\xce\xb6/u")) {
+	} else if (is(id, len, "ζ/u")) {
 		give(ret_user, PEAR, FAKE_NOW_MS);
 	}
 	return ret_user->len > 0;
