@@ -1,5 +1,6 @@
 #include "base/kind.h"
 
+#include <string.h>
 #include <strings.h>
 
 static const struct {
@@ -23,7 +24,7 @@ const char *hr_kind_name(unsigned kind)
 uint8_t hr_kind_parse(const char *name, size_t len)
 {
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (strncasecmp(names[i].name, name, len) == 0 && names[i].name[len] == '\0')
+		if (strlen(names[i].name) == len && strncasecmp(names[i].name, name, len) == 0)
 			return names[i].kind;
 	}
 	return 0;

@@ -45,7 +45,7 @@ enum hr_reject {
 const char *hr_reject_name(enum hr_reject why);
 const char *hr_reject_text(enum hr_reject why);
 
-/** One event. A view: ids point into the record (or into the decoder's buffer) until the next decode. */
+/** One event. A view: its bytes point into the record (or into the decoder's buffer) until the next decode. */
 struct hr_event {
 	const uint8_t *user, *item, *id, *session; /* not NUL-terminated; id and session may be empty */
 	size_t user_len, item_len, id_len, session_len;
@@ -60,22 +60,31 @@ enum hr_format { HR_FORMAT_PROTOBUF, HR_FORMAT_CONFLUENT, HR_FORMAT_JSON };
 struct hr_json_fields {
 	const char *user, *item, *kind, *time, *id, *weight, *session;
 };
-/* defaults: "user" "item" "kind" "time" "id" "weight" "session"; time: integer ms, or an RFC 3339 string */
+/* Defaults: "user" "item" "kind" "time" "id" "weight" "session". Ids: a string, or an integer taken as its decimal text;
+ * kind: a name or its number; time: integer ms, or an RFC 3339 string; null: not given. A mapped member that stands twice
+ * in its object is malformed, as are more than 32 levels, NaN, and integers beyond 64 bits anywhere in the record. */
 
 struct hr_decoder;
 
-/** @param fields  for HR_FORMAT_JSON, else NULL; borrowed for the decoder's life
- *  @param default_kind  for JSON without a kind member; 0: such a record is refused */
+/** @param fields  for HR_FORMAT_JSON, else NULL; its strings are borrowed for the decoder's life
+ *  @param default_kind  for JSON without a kind member; 0: such a record is refused
+ *  @return NULL when the fields make no map: an empty key, more than 8 keys in a path, or a path that goes on below another */
 struct hr_decoder *hr_decoder_new(enum hr_format format, const struct hr_json_fields *fields, uint8_t default_kind);
 void hr_decoder_free(struct hr_decoder *d);
 
 /**
- * Decodes and checks one record: format, ids (1..256 bytes of UTF-8 without control characters), kind, time, weight.
- * A field that the reader does not know is skipped. Protobuf: hand-written, zero copy; a repeated singular field: last wins.
+ * Decodes and checks one record: its format, then its values by hr_event_check. Protobuf: zero copy; a field that the
+ * reader does not know is skipped (the 65th is malformed), of a field that stands twice the last wins. Confluent framing:
+ * any schema id; the message must be the first of its schema.
+ * @param ret_event  undefined unless accepted
  * @return HR_ACCEPTED, or why not
  * @thread one decoder, one thread
  */
 enum hr_reject hr_decode(struct hr_decoder *d, const void *value, size_t value_len, struct hr_event *ret_event);
+
+/** The values: user and item 1..256 bytes of UTF-8 without control characters; id and session up to 256 bytes of anything;
+ *  kind, time and weight in their bounds. For events that do not come from a decoder. */
+enum hr_reject hr_event_check(const struct hr_event *event);
 
 /** Appends headrace.v1.Event (protobuf) to out: what `headrace produce` writes. */
 struct hr_buf;
