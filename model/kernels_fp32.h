@@ -14,13 +14,6 @@ HR_INLINE v16 tile_multiply(v16 a, v16 b, v16 sum) { return v_fma(a, b, sum); }
 #define ROWS_BLOCK ((size_t)192)
 #define multiply_block multiply_tiles
 
-/* The left side as its owner has it: (M, K) or, by columns, (K, M). */
-struct left_source {
-	const float *A;
-	size_t lda;
-	bool by_columns;
-};
-
 static size_t panel_steps(size_t K) { return K; }
 
 static struct left left_block(const struct left_source *a, size_t m, size_t rows, size_t K, unit *work)

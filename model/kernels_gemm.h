@@ -127,4 +127,8 @@ static void linear_dw(float *dw, float *db, const float *x, const float *dy, siz
 		add_rows(db, dy, P, out);
 }
 
+#define HR_SET_PRODUCTS(table) \
+	((table).packed_bytes = packed_bytes, (table).pack = pack, (table).linear = linear, (table).linear_dx = linear_dx, \
+	 (table).linear_dw = linear_dw, (table).gemm_nn = gemm_nn, (table).gemm_nt = gemm_nt, (table).gemm_tn = gemm_tn)
+
 #endif

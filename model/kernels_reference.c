@@ -92,7 +92,7 @@ static void add_scaled(float *y, float by, const float *x, size_t n)
 /* In place over n logits; returns log of the sum of exp. A logit of -INFINITY becomes 0. */
 static double softmax(float *x, size_t n)
 {
-	double max = -INFINITY, sum = 0;
+	double max = (double)-INFINITY, sum = 0;
 
 	for (size_t i = 0; i < n; i++)
 		max = fmax(max, (double)x[i]);

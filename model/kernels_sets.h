@@ -8,6 +8,11 @@
 /* Tables. A set is compiled on every x86-64 and run only where its instructions are. */
 const struct hr_kernels *hr_kernels_avx2(void);
 const struct hr_kernels *hr_kernels_avx512(void);
+const struct hr_kernels *hr_kernels_bf16(void);
+const struct hr_kernels *hr_kernels_amx(void);
+
+/** Whether the processor has AMX and the kernel lets this process use it; asks for that once per call. */
+bool hr_kernels_amx_allowed(void);
 
 #define HR_NORM_EPSILON 1e-5f
 #define HR_UNIT_NORM_MIN 1e-6f
