@@ -10,40 +10,51 @@
 
 #include "model/kernels_panel.h"
 
-/* rows and vecs are constants of the place that this is inlined into; tail: columns of the last vector. */
+/* The sums must live in registers, so these loops are written out: neither compiler unrolls them reliably at -O2. The counts
+ * are constants of the place that tile() is inlined into, so what a smaller tile does not have costs nothing. */
+#define AT_(name, value, limit, ...) \
+	if (value < (limit)) { \
+		enum { name = value }; \
+		__VA_ARGS__ \
+	}
+#define EACH_ROW(r, ...) \
+	AT_(r, 0, rows, __VA_ARGS__) \
+	AT_(r, 1, rows, __VA_ARGS__) \
+	AT_(r, 2, rows, __VA_ARGS__) \
+	AT_(r, 3, rows, __VA_ARGS__) \
+	AT_(r, 4, rows, __VA_ARGS__) \
+	AT_(r, 5, rows, __VA_ARGS__)
+#if TILE_VECS == 4
+#define EACH_VEC(v, ...) \
+	AT_(v, 0, vecs, __VA_ARGS__) \
+	AT_(v, 1, vecs, __VA_ARGS__) \
+	AT_(v, 2, vecs, __VA_ARGS__) \
+	AT_(v, 3, vecs, __VA_ARGS__)
+#else
+#define EACH_VEC(v, ...) AT_(v, 0, vecs, __VA_ARGS__)
+#endif
+
+/* tail: columns of the last vector */
 HR_INLINE void tile(struct result c, struct left a, struct right b, size_t steps, size_t tail, const size_t rows,
                     const size_t vecs)
 {
-	v16 sum[TILE_ROWS][TILE_VECS];
+	v16 sum[TILE_ROWS][TILE_VECS], right[TILE_VECS];
 
-#pragma GCC unroll 8
-	for (size_t r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-		for (size_t v = 0; v < vecs; v++)
-			sum[r][v] = c.start == NULL
-			                ? v_zero()
-			                : v_load_upto(c.start + r * c.start_ld + 16 * v, v + 1 == vecs ? tail : 16);
+	if (c.start == NULL) {
+		EACH_ROW(r, EACH_VEC(v, sum[r][v] = v_zero();))
+	} else {
+		EACH_ROW(r, EACH_VEC(v, {
+			sum[r][v] = v_load_upto(c.start + r * c.start_ld + 16 * v, v + 1 == vecs ? tail : 16);
+		}))
 	}
 	for (size_t s = 0; s < steps; s++) {
-		v16 right[TILE_VECS];
-
-#pragma GCC unroll 4
-		for (size_t v = 0; v < vecs; v++)
-			right[v] = tile_right(b.at + s * b.step + 16 * v);
-#pragma GCC unroll 8
-		for (size_t r = 0; r < rows; r++) {
+		EACH_VEC(v, right[v] = tile_right(b.at + s * b.step + 16 * v);)
+		EACH_ROW(r, {
 			const v16 left = tile_left(a.at + r * a.row + s * a.step);
-#pragma GCC unroll 4
-			for (size_t v = 0; v < vecs; v++)
-				sum[r][v] = tile_multiply(left, right[v], sum[r][v]);
-		}
+			EACH_VEC(v, sum[r][v] = tile_multiply(left, right[v], sum[r][v]);)
+		})
 	}
-#pragma GCC unroll 8
-	for (size_t r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-		for (size_t v = 0; v < vecs; v++)
-			v_store_upto(c.C + r * c.ldc + 16 * v, v + 1 == vecs ? tail : 16, sum[r][v]);
-	}
+	EACH_ROW(r, EACH_VEC(v, v_store_upto(c.C + r * c.ldc + 16 * v, v + 1 == vecs ? tail : 16, sum[r][v]);))
 }
 
 #define TILE_CASE(rows, vecs) \
