@@ -11,6 +11,8 @@
 #include "stream/rows_fields.h"
 #include "stream/time.h"
 
+#define TIME_START_MS INT64_C(1577836800000) /* 2020-01-01 */
+
 struct hr_rows {
 	/* ---- set at open ---- */
 	struct hr_lines *lines;
@@ -73,6 +75,10 @@ bool hr_rows_open(const char *path, const struct hr_rows_config *config, struct 
 	const size_t path_bytes = strlen(path) + 1;
 
 	r->config = *config;
+	if (r->config.time_start_ms == 0) {
+		r->config.time_start_ms = TIME_START_MS;
+		r->config.time_step_ms = config->time_step_ms != 0 ? config->time_step_ms : 1000;
+	}
 	r->at_start = true;
 	r->path = memcpy(hr_alloc(path_bytes, 1), path, path_bytes);
 	if ((config->format == HR_ROWS_AUTO && !guess_format(path, &r->config.format, err)) || !set_columns(r, err) ||
@@ -101,39 +107,6 @@ void hr_rows_progress(const struct hr_rows *r, uint64_t *ret_read, uint64_t *ret
 }
 
 /* ---- fields to an event ---- */
-
-static bool utf8_text(const uint8_t *p, size_t len)
-{
-	for (size_t i = 0; i < len;) {
-		const uint8_t c = p[i];
-		const size_t more = c < 0x80 ? 0 : c < 0xc2 ? 9 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : 9;
-
-		if (more >= len - i || c < 0x20 || c == 0x7f)
-			return false;
-		for (size_t k = 1; k <= more; k++) {
-			if ((p[i + k] & 0xc0) != 0x80)
-				return false;
-		}
-		if ((c == 0xe0 && p[i + 1] < 0xa0) || (c == 0xed && p[i + 1] > 0x9f) || (c == 0xf0 && p[i + 1] < 0x90) ||
-		    (c == 0xf4 && p[i + 1] > 0x8f))
-			return false;
-		i += more + 1;
-	}
-	return true;
-}
-
-static bool take_id(struct hr_field field, const char *name, bool needed, const uint8_t **ret_id, size_t *ret_len,
-                    struct hr_error *err)
-{
-	if (field.len == 0 && needed)
-		return hr_fail(err, HR_E_FORMAT, "the %s is empty", name);
-	if (field.len > HR_ID_MAX)
-		return hr_fail(err, HR_E_FORMAT, "the %s has %zu bytes, over %u", name, field.len, HR_ID_MAX);
-	*ret_id = (const uint8_t *)field.p;
-	*ret_len = field.len;
-	return utf8_text(*ret_id, field.len) ||
-	       hr_fail(err, HR_E_FORMAT, "the %s is not UTF-8 or holds a control character", name);
-}
 
 static int shown(struct hr_field field) { return (int)(field.len < 64 ? field.len : 64); }
 
@@ -183,19 +156,32 @@ static bool take_period(struct hr_field field, uint32_t *ret_period, struct hr_e
 	return true;
 }
 
+static struct hr_event ids_of(const struct hr_field *role)
+{
+	return (struct hr_event){
+	        .user = (const uint8_t *)role[HR_ROLE_USER].p,
+	        .item = (const uint8_t *)role[HR_ROLE_ITEM].p,
+	        .id = (const uint8_t *)role[HR_ROLE_ID].p,
+	        .session = (const uint8_t *)role[HR_ROLE_SESSION].p,
+	        .user_len = role[HR_ROLE_USER].len,
+	        .item_len = role[HR_ROLE_ITEM].len,
+	        .id_len = role[HR_ROLE_ID].len,
+	        .session_len = role[HR_ROLE_SESSION].len,
+	};
+}
+
 static bool to_event(const struct hr_rows *r, const struct hr_field *role, struct hr_event *ret_event, uint32_t *ret_period,
                      struct hr_error *err)
 {
-	struct hr_event e = {0};
+	struct hr_event e = ids_of(role);
 	uint32_t period = 0;
 
-	if (!take_id(role[HR_ROLE_USER], "user", true, &e.user, &e.user_len, err) ||
-	    !take_id(role[HR_ROLE_ITEM], "item", true, &e.item, &e.item_len, err) ||
-	    !take_id(role[HR_ROLE_SESSION], "session", false, &e.session, &e.session_len, err) ||
-	    !take_id(role[HR_ROLE_ID], "id", false, &e.id, &e.id_len, err) ||
-	    !take_time(r, role[HR_ROLE_TIME], &e.time_ms, err) || !take_kind(r, role[HR_ROLE_KIND], &e.kind, err) ||
+	if (!take_time(r, role[HR_ROLE_TIME], &e.time_ms, err) || !take_kind(r, role[HR_ROLE_KIND], &e.kind, err) ||
 	    !take_weight(role[HR_ROLE_WEIGHT], &e.weight, err) || !take_period(role[HR_ROLE_PERIOD], &period, err))
 		return false;
+	const enum hr_reject why = hr_event_check(&e);
+	if (why != HR_ACCEPTED)
+		return hr_fail(err, HR_E_FORMAT, "%s", hr_reject_text(why));
 	*ret_event = e;
 	if (ret_period != NULL)
 		*ret_period = period;

@@ -13,8 +13,8 @@ struct hr_rows_config {
 	 * JSONL: "member=role,payload.uid=user"; NULL: members are named as their roles. Borrowed for the call. */
 	const char *columns;
 	bool header;                /* the first line names columns: it is skipped, or read where columns is NULL */
-	int64_t time_start_ms;      /* files without a time column: time = start + row * step */
-	int64_t time_step_ms;
+	int64_t time_start_ms;      /* files without a time column: time = start + row * step; 0: 2020-01-01 */
+	int64_t time_step_ms;       /* 0 beside a start of 0: a second */
 	uint8_t default_kind;       /* files without a kind column; HR_KIND_VIEW when 0 */
 };
 

@@ -39,15 +39,22 @@ static const char *open_refused(const char *path, const char *text, struct hr_ro
 	return "";
 }
 
+/* Where files without times are begun here; told() counts from it. */
+#define T0  INT64_C(1577836800000)
+#define DAY INT64_C(86400000)
+
 /* Everything a file gives, one row after the other: "user>item@time kind*weight" or "!message". */
 static const char *told(const char *path, const char *text, struct hr_rows_config config)
 {
 	static char out[8192];
-	struct hr_rows *r = open_rows(path, text, config);
+	struct hr_rows *r;
 	struct hr_event e;
 	struct hr_error err = {0};
+
 	size_t n = 0;
 
+	config.time_start_ms += T0;
+	r = open_rows(path, text, config);
 	out[0] = '\0';
 	for (bool end = false; n < sizeof out - 1000;) {
 		if (!hr_rows_next(r, &e, NULL, &end, &err)) {
@@ -59,7 +66,7 @@ static const char *told(const char *path, const char *text, struct hr_rows_confi
 		if (end)
 			break;
 		n += (size_t)snprintf(out + n, sizeof out - n, "%.*s>%.*s@%lld %s*%g\n", (int)e.user_len, (const char *)e.user,
-		                      (int)e.item_len, (const char *)e.item, (long long)e.time_ms, hr_kind_name(e.kind),
+		                      (int)e.item_len, (const char *)e.item, (long long)(e.time_ms - (e.time_ms < T0 + DAY ? T0 : 0)), hr_kind_name(e.kind),
 		                      (double)e.weight);
 	}
 	hr_rows_close(r);
@@ -133,7 +140,7 @@ static void jsonl_members_may_be_nested_and_ids_may_be_numbers(void **state)
 	             "{\"user\":\"u\",\"item\":\"\"}\n{\"user\":\"u\",\"item\":[1]}\n[]\n{\"user\":\n"
 	             "{\"user\":\"u\",\"item\":\"i\",\"time\":1700000000,\"kind\":null}\n",
 	             (struct hr_rows_config){0}),
-	        "17>a\xc3\xa9@1700000000500 purchase*0.5\n!rows.tmp.jsonl: line 2: the item is empty\n"
+	        "17>a\xc3\xa9@1700000000500 purchase*0.5\n!rows.tmp.jsonl: line 2: the item id is empty\n"
 	        "!rows.tmp.jsonl: line 3: member \"item\" is neither a string nor a number\n"
 	        "!rows.tmp.jsonl: line 4: not a JSON object\n!rows.tmp.jsonl: line 5: not JSON: unexpected token near end of file\n"
 	        "u>i@1700000000000 view*1\n");
@@ -163,19 +170,19 @@ static void bad_values_are_refused_with_their_line(void **state)
 	             "u\ti\tview\tinf\t1700000000\nu\ti\tview\t1x\t1700000000\nu\ti\tview\t1\t17\nu\ti\tview\t1\tsoon\n"
 	             "u\x01\ti\tview\t1\t1700000000\nu\xc0\xaf\ti\tview\t1\t1700000000\nu\xe2\x82\ti\tview\t1\t1700000000\n",
 	             config),
-	        "!rows.tmp.tsv: line 1: the user is empty\n!rows.tmp.tsv: line 2: the item is empty\n"
+	        "!rows.tmp.tsv: line 1: the user id is empty\n!rows.tmp.tsv: line 2: the item id is empty\n"
 	        "!rows.tmp.tsv: line 3: kind \"look\" is unknown\n!rows.tmp.tsv: line 4: weight \"-1\" is not a number >= 0\n"
 	        "!rows.tmp.tsv: line 5: weight \"inf\" is not a number >= 0\n"
 	        "!rows.tmp.tsv: line 6: weight \"1x\" is not a number >= 0\n"
 	        "!rows.tmp.tsv: line 7: time \"17\" is neither seconds nor ms within 1990..2100, nor RFC 3339\n"
 	        "!rows.tmp.tsv: line 8: time \"soon\" is neither seconds nor ms within 1990..2100, nor RFC 3339\n"
-	        "!rows.tmp.tsv: line 9: the user is not UTF-8 or holds a control character\n"
-	        "!rows.tmp.tsv: line 10: the user is not UTF-8 or holds a control character\n"
-	        "!rows.tmp.tsv: line 11: the user is not UTF-8 or holds a control character\n");
+	        "!rows.tmp.tsv: line 9: an id is not UTF-8 or holds a control character\n"
+	        "!rows.tmp.tsv: line 10: an id is not UTF-8 or holds a control character\n"
+	        "!rows.tmp.tsv: line 11: an id is not UTF-8 or holds a control character\n");
 	memset(long_id, 'u', n);
 	(void)snprintf(long_id + n, sizeof long_id - n, "\ti\n%.256s\ti\n", long_id);
 	const char *text = told(TSV, long_id, (struct hr_rows_config){.columns = "user item"});
-	assert_int_equal(strncmp(text, "!rows.tmp.tsv: line 1: the user has 257 bytes, over 256\nuuu", 58), 0);
+	assert_int_equal(strncmp(text, "!rows.tmp.tsv: line 1: an id is over 256 bytes\nuuu", 49), 0);
 }
 
 static void a_line_of_a_mebibyte_is_refused_and_the_next_one_read(void **state)
@@ -203,6 +210,7 @@ static void periods_are_handed_over(void **state)
 	(void)state;
 	assert_true(hr_rows_next(r, &e, &period, &end, &err));
 	assert_int_equal(period, 3);
+	assert_int_equal(e.time_ms, 1577836800000);
 	assert_false(hr_rows_next(r, &e, &period, &end, &err));
 	assert_string_equal(err.msg, "rows.tmp.tsv: line 2: period \"-1\" is not a number of 1..9 digits");
 	hr_rows_close(r);
