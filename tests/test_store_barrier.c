@@ -114,6 +114,24 @@ static void partitions_out_of_order_are_refused(void **state)
 	assert_string_equal(err.msg, "barrier row: partition 2 at place 2 is out of order");
 }
 
+static void reject_counts_have_one_spelling(void **state)
+{
+	HR_AUTO(hr_barrier_fini) struct hr_barrier b = make_row(1);
+	HR_AUTO(hr_barrier_fini) struct hr_barrier got = {0};
+	HR_AUTO(hr_buf_fini) struct hr_buf bytes = {0};
+	struct hr_error err = {0};
+
+	(void)state;
+	hr_barrier_encode(&b, &bytes);
+	bytes.p[bytes.len - 1] = 1; /* reject counts, none before */
+	hr_buf_u64(&bytes, 0);
+	assert_false(hr_barrier_decode(bytes.p, bytes.len, &got, &err));
+	assert_string_equal(err.msg, "barrier row: partition 0: the last of 1 reject counts is 0");
+	bytes.p[bytes.len - 9] = HR_REJECT_SLOTS + 1;
+	assert_false(hr_barrier_decode(bytes.p, bytes.len, &got, &err));
+	assert_string_equal(err.msg, "barrier row: partition 0: 25 reject reasons are over 24");
+}
+
 static bool recode_manifest(const uint8_t *bytes, size_t len, struct hr_buf *again, struct hr_error *err)
 {
 	struct hr_manifest m;
@@ -247,6 +265,7 @@ int main(void)
 		cmocka_unit_test(a_copied_row_outlives_the_first),
 		cmocka_unit_test(a_partition_with_a_lost_offset_is_refused),
 		cmocka_unit_test(partitions_out_of_order_are_refused),
+		cmocka_unit_test(reject_counts_have_one_spelling),
 		cmocka_unit_test(a_damaged_manifest_is_refused_or_means_what_it_says),
 		cmocka_unit_test(another_state_format_is_refused_with_both_numbers),
 		cmocka_unit_test(the_order_log_gives_back_what_happened),
