@@ -41,11 +41,9 @@ static struct left left_block(const struct left_source *a, size_t m, size_t rows
 		pack_along(work, steps, a->A + m * a->lda, a->lda, rows, K, steps);
 	for (size_t c = 0; c < rows && a->by_columns; c += 16) {
 		for (size_t s = 0; s < steps; s += 16) {
-			for (size_t i = 0; i < 16; i++)
-				r[i] = column_pairs(a->A + m, a->lda, s + i, K, c, rows);
+			HR_EACH_16(i, r[i] = column_pairs(a->A + m, a->lda, s + i, K, c, rows);)
 			transpose_words(r);
-			for (size_t i = 0; i < 16; i++)
-				_mm512_storeu_si512(work + (c + i) * steps + s, r[i]);
+			HR_EACH_16(i, _mm512_storeu_si512(work + (c + i) * steps + s, r[i]);)
 		}
 	}
 	return (struct left){work, steps, 1};
@@ -125,30 +123,30 @@ static void copy_block(float *to, size_t to_ld, const float *from, size_t from_l
 }
 
 /* At most 32 x 32 of C, by way of a block of that size: C may have fewer rows and columns than the tiles have. */
-static void multiply_corner(struct result c, struct left a, struct right b, size_t rows, size_t cols, size_t steps)
+static void multiply_corner(const struct result *c, const unit *a, size_t a_row, const unit *b, size_t rows, size_t cols,
+                            size_t steps)
 {
 	float block[32 * 32] __attribute__((aligned(64))) = {0};
 
-	if (c.start != NULL)
-		copy_block(block, 32, c.start, c.start_ld, rows, cols);
-	multiply_32x32(block, 32, a.at, a.row, b.at, steps, rows > 16, cols > 16);
-	copy_block(c.C, c.ldc, block, 32, rows, cols);
+	if (c->start != NULL)
+		copy_block(block, 32, c->start, c->start_ld, rows, cols);
+	multiply_32x32(block, 32, a, a_row, b, steps, rows > 16, cols > 16);
+	copy_block(c->C, c->ldc, block, 32, rows, cols);
 }
 
-static void multiply_block(struct result c, struct left a, struct right b, size_t M, size_t N, size_t steps)
+static void multiply_block(const struct result *c, const struct left *a, const struct right *b, size_t M, size_t N,
+                           size_t steps)
 {
 	configure_thread();
 	for (size_t m = 0; m < M; m += 32) {
 		for (size_t n = 0; n < N; n += 32) {
 			const size_t rows = min_size(M - m, 32), cols = min_size(N - n, 32);
-			const struct result part = result_at(c, m, n);
-			const struct left left = {a.at + m * a.row, a.row, 1};
-			const struct right right = {b.at + n, b.step};
+			const struct result part = result_at(*c, m, n);
 
 			if (rows == 32 && cols == 32 && part.start == part.C)
-				multiply_32x32(part.C, part.ldc, left.at, left.row, right.at, steps, true, true);
+				multiply_32x32(part.C, part.ldc, a->at + m * a->row, a->row, b->at + n, steps, true, true);
 			else
-				multiply_corner(part, left, right, rows, cols, steps);
+				multiply_corner(&part, a->at + m * a->row, a->row, b->at + n, rows, cols, steps);
 		}
 	}
 }

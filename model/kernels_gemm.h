@@ -27,9 +27,9 @@ static void multiply(struct result c, const struct left_source *a, const unit *p
 		for (size_t n = 0; n < N; n += PANEL) {
 			struct result part = result_at(c, m, n);
 			for (size_t s = 0; s == 0 || s < steps; s += STEPS_BLOCK) {
-				multiply_block(part, (struct left){left.at + s * left.step, left.row, left.step},
-				               (struct right){panels + n * steps + s * PANEL, PANEL}, rows, min_size(N - n, PANEL),
-				               min_size(steps - s, STEPS_BLOCK));
+				const struct left a_part = {left.at + s * left.step, left.row, left.step};
+				const struct right b_part = {panels + n * steps + s * PANEL, PANEL};
+				multiply_block(&part, &a_part, &b_part, rows, min_size(N - n, PANEL), min_size(steps - s, STEPS_BLOCK));
 				part = into(part.C, part.ldc, /* add */ true);
 			}
 		}

@@ -54,11 +54,14 @@ static void pack_along_transposed(unit *to, size_t to_ld, const float *x, size_t
 
 	for (size_t c = 0; c < N; c += 16) {
 		for (size_t s = 0; s < steps; s += 16) {
-			for (size_t i = 0; i < 16; i++)
+			HR_EACH_16(i, {
 				r[i] = c + i < N && 2 * s < K ? row_pairs(x + (c + i) * ld, 2 * s, K) : _mm512_setzero_si512();
+			})
 			transpose_words(r);
-			for (size_t i = 0; i < 16 && s + i < steps; i++)
-				_mm512_storeu_si512(to + (s + i) * to_ld + c, r[i]);
+			HR_EACH_16(i, {
+				if (s + i < steps)
+					_mm512_storeu_si512(to + (s + i) * to_ld + c, r[i]);
+			})
 		}
 	}
 }

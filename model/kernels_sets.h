@@ -14,6 +14,22 @@ const struct hr_kernels *hr_kernels_amx(void);
 /** Whether the processor has AMX and the kernel lets this process use it; asks for that once per call. */
 bool hr_kernels_amx_allowed(void);
 
+/* Loops written out, where values must stay in registers: neither compiler unrolls them reliably at -O2. */
+#define HR_AT(i, value, ...) \
+	{ \
+		enum { i = value }; \
+		__VA_ARGS__ \
+	}
+#define HR_EACH_2(i, ...) HR_AT(i, 0, __VA_ARGS__) HR_AT(i, 1, __VA_ARGS__)
+#define HR_EACH_4(i, ...) HR_EACH_2(i, __VA_ARGS__) HR_AT(i, 2, __VA_ARGS__) HR_AT(i, 3, __VA_ARGS__)
+#define HR_EACH_8(i, ...) \
+	HR_EACH_4(i, __VA_ARGS__) \
+	HR_AT(i, 4, __VA_ARGS__) HR_AT(i, 5, __VA_ARGS__) HR_AT(i, 6, __VA_ARGS__) HR_AT(i, 7, __VA_ARGS__)
+#define HR_EACH_16(i, ...) \
+	HR_EACH_8(i, __VA_ARGS__) \
+	HR_AT(i, 8, __VA_ARGS__) HR_AT(i, 9, __VA_ARGS__) HR_AT(i, 10, __VA_ARGS__) HR_AT(i, 11, __VA_ARGS__) \
+	HR_AT(i, 12, __VA_ARGS__) HR_AT(i, 13, __VA_ARGS__) HR_AT(i, 14, __VA_ARGS__) HR_AT(i, 15, __VA_ARGS__)
+
 #define HR_NORM_EPSILON 1e-5f
 #define HR_UNIT_NORM_MIN 1e-6f
 #define HR_GELU_SCALE 0.7978845608f /* sqrt(2 / pi) */

@@ -142,24 +142,25 @@ HR_INLINE void transpose8(float *to, size_t ld_to, const float *from, size_t ld_
 	const __m256i mask = _mm256_castps_si256(m_first(cols).lo);
 	__m256 r[8], t[8];
 
-	for (size_t i = 0; i < 8; i++)
-		r[i] = i < rows ? _mm256_maskload_ps(from + i * ld_from, mask) : _mm256_setzero_ps();
-	for (int i = 0; i < 4; i++) {
+	HR_EACH_8(i, r[i] = i < rows ? _mm256_maskload_ps(from + i * ld_from, mask) : _mm256_setzero_ps();)
+	HR_EACH_4(i, {
 		t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
 		t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-	}
-	for (int i = 0; i < 2; i++) {
+	})
+	HR_EACH_2(i, {
 		r[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
 		r[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
 		r[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
 		r[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
-	}
-	for (int i = 0; i < 4; i++) {
+	})
+	HR_EACH_4(i, {
 		t[i] = _mm256_permute2f128_ps(r[i], r[4 + i], 0x20);
 		t[4 + i] = _mm256_permute2f128_ps(r[i], r[4 + i], 0x31);
-	}
-	for (size_t i = 0; i < cols; i++)
-		_mm256_storeu_ps(to + i * ld_to, t[i]);
+	})
+	HR_EACH_8(i, {
+		if (i < cols)
+			_mm256_storeu_ps(to + i * ld_to, t[i]);
+	})
 }
 
 /* to (cols, 16), rows ld_to apart = transposed from (rows, cols), at most 16 x 16; missing rows are zero. */

@@ -85,40 +85,44 @@ HR_INLINE void transpose_words(__m512i r[16])
 {
 	__m512i t[16];
 
-	for (int i = 0; i < 8; i++) {
-		t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-		t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-	}
-	for (int i = 0; i < 4; i++) {
+	HR_EACH_4(i, {
+		t[4 * i] = _mm512_unpacklo_epi32(r[4 * i], r[4 * i + 1]);
+		t[4 * i + 1] = _mm512_unpackhi_epi32(r[4 * i], r[4 * i + 1]);
+		t[4 * i + 2] = _mm512_unpacklo_epi32(r[4 * i + 2], r[4 * i + 3]);
+		t[4 * i + 3] = _mm512_unpackhi_epi32(r[4 * i + 2], r[4 * i + 3]);
+	})
+	HR_EACH_4(i, {
 		r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
 		r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
 		r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
 		r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-	}
-	for (int i = 0; i < 4; i++) {
+	})
+	HR_EACH_4(i, {
 		t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88);
 		t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xdd);
 		t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88);
 		t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xdd);
-	}
-	for (int i = 0; i < 4; i++) {
+	})
+	HR_EACH_4(i, {
 		r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
 		r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd);
 		r[4 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0x88);
 		r[12 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0xdd);
-	}
+	})
 }
 
 /* to (cols, 16), rows ld_to apart = transposed from (rows, cols), at most 16 x 16; missing rows are zero. */
 HR_INLINE void transpose16(float *to, size_t ld_to, const float *from, size_t ld_from, size_t rows, size_t cols)
 {
+	const m16 mask = m_first(cols);
 	__m512i r[16];
 
-	for (size_t i = 0; i < 16; i++)
-		r[i] = i < rows ? _mm512_maskz_loadu_epi32(m_first(cols), from + i * ld_from) : _mm512_setzero_si512();
+	HR_EACH_16(i, r[i] = i < rows ? _mm512_maskz_loadu_epi32(mask, from + i * ld_from) : _mm512_setzero_si512();)
 	transpose_words(r);
-	for (size_t i = 0; i < cols; i++)
-		_mm512_storeu_si512(to + i * ld_to, r[i]);
+	HR_EACH_16(i, {
+		if (i < cols)
+			_mm512_storeu_si512(to + i * ld_to, r[i]);
+	})
 }
 
 #endif
