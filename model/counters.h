@@ -6,7 +6,8 @@
  * Popularity: one count an event, halving every popularity_half_life_days of stream time.
  *
  * Records, little-endian. HR_REC_RULES of row n: u8 version (1) | u16 count | count x { u32 item, f32 weight }.
- * HR_REC_POPULARITY page p: u8 version (1) | u16 count | count x { f64 decayed count at the page's reference time, u64 events }.
+ * HR_REC_POPULARITY page p (rows 1024 p ..): u8 version (1) | u16 count | i64 reference_ms | count x { f64 decayed count in
+ *   units of the reference time (an event at t adds 2^((t - reference) / half-life)), u64 events }.
  */
 #ifndef HR_MODEL_COUNTERS_H
 #define HR_MODEL_COUNTERS_H
@@ -14,11 +15,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/record.h"
 
 #define HR_RULES_BACK 10u
+#define HR_POPULARITY_ROWS 1024u /* of one record */
 
 struct hr_counters;
+
+struct hr_counters *hr_counters_new(uint32_t rules_kept, double half_life_days);
+void hr_counters_free(struct hr_counters *c); /* NULL allowed */
 
 /** One learned event; the trainer calls it. history oldest first. @thread trainer */
 void hr_counters_learn(struct hr_counters *c, const uint32_t *history_item, size_t history_len, uint32_t item,
@@ -41,5 +47,13 @@ size_t hr_counters_followers(struct hr_counters *c, uint32_t item, struct hr_fol
 /** Decayed counts at stream time now_ms for rows 0..rows-1. @thread any */
 void hr_counters_popularity(struct hr_counters *c, int64_t now_ms, float *out, size_t rows);
 uint64_t hr_counters_events(struct hr_counters *c, uint32_t row); /* ever */
+uint64_t hr_counters_total(struct hr_counters *c);                /* events on all rows */
+
+/** Puts what changed since the last call; and the opposite, record by record. @thread trainer */
+void hr_counters_collect(struct hr_counters *c, struct hr_buf *work, hr_record_put_fn *put, void *ctx);
+HR_MUST_USE bool hr_counters_load(struct hr_counters *c, enum hr_record_class cls, uint32_t number, const void *bytes,
+                                  size_t len, struct hr_error *err);
+/** Rows that anything is known of. */
+size_t hr_counters_rows(struct hr_counters *c);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * A pure function of (configuration, seed, the calls in their order): no clock, no thread count, no address reaches a bit.
  * Records: HR_REC_PAGE (64 item rows with their optimiser state), HR_REC_DENSE, HR_REC_RULES, HR_REC_POPULARITY,
- * HR_REC_TRAINER; their bytes are specified in model/items.h, model/counters.h and model/trainer.c's head.
+ * HR_REC_TRAINER; their bytes are specified in model/items.h, model/counters.h and at the head of model/state.c.
  *
  * @thread all calls from one thread, but for hr_counters_* readers, which take the counters' own lock
  */

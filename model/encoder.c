@@ -1,0 +1,367 @@
+#include "model/encoder.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "model/cut.h"
+
+/* ---- memory ---- */
+
+struct block_tape {
+	float *hat1, *rstd1, *in1;  /* (P, D) (P) (P, D): norm1 */
+	float *qkv, *probs, *mixed; /* (P, 3 D), H x (T, T) a sequence, (P, D): attention */
+	float *hat2, *rstd2, *in2;
+	float *up, *act;            /* (P, 4 D) before and after gelu */
+};
+
+static struct block_tape cut_block(float **from, size_t P, size_t pairs, const struct hr_shape *s)
+{
+	struct block_tape t;
+
+	t.hat1 = hr_cut(from, P * s->D);
+	t.rstd1 = hr_cut(from, P);
+	t.in1 = hr_cut(from, P * s->D);
+	t.qkv = hr_cut(from, P * 3 * s->D);
+	t.probs = hr_cut(from, pairs * s->H);
+	t.mixed = hr_cut(from, P * s->D);
+	t.hat2 = hr_cut(from, P * s->D);
+	t.rstd2 = hr_cut(from, P);
+	t.in2 = hr_cut(from, P * s->D);
+	t.up = hr_cut(from, P * HR_UP * s->D);
+	t.act = hr_cut(from, P * HR_UP * s->D);
+	return t;
+}
+
+static size_t block_floats(size_t P, size_t pairs, const struct hr_shape *s)
+{
+	return 5 * hr_cut_room(P * s->D) + 2 * hr_cut_room(P) + hr_cut_room(P * 3 * s->D) + hr_cut_room(pairs * s->H) + 2 * hr_cut_room(P * HR_UP * s->D);
+}
+
+struct tape {
+	struct block_tape block[HR_BLOCKS_MAX];
+	float *hat, *rstd;
+};
+
+static struct tape cut_tape(float *from, size_t P, size_t pairs, const struct hr_shape *s)
+{
+	struct tape t;
+
+	for (size_t l = 0; l < s->blocks; l++)
+		t.block[l] = cut_block(&from, P, pairs, s);
+	t.hat = hr_cut(&from, P * s->D);
+	t.rstd = hr_cut(&from, P);
+	return t;
+}
+
+size_t hr_tape_floats(const struct hr_layout *at, size_t positions, size_t pairs)
+{
+	return at->shape.blocks * block_floats(positions, pairs, &at->shape) + hr_cut_room(positions * at->shape.D) + hr_cut_room(positions);
+}
+
+struct scratch {
+	float *x;             /* (P, D) */
+	float *y;             /* (P, D) */
+	float *wide1, *wide2; /* (P, 4 D) */
+	float *strided;       /* (T, 3 D): rows of attention's output, as far apart as those of qkv */
+	float *bias;          /* (T, T) */
+	uint8_t *bucket;      /* (T, T) */
+	float *kernel;
+};
+
+static struct scratch cut_scratch(float *from, size_t P, size_t T, const struct hr_shape *s)
+{
+	struct scratch m;
+
+	m.x = hr_cut(&from, P * s->D);
+	m.y = hr_cut(&from, P * s->D);
+	m.wide1 = hr_cut(&from, P * HR_UP * s->D);
+	m.wide2 = hr_cut(&from, P * HR_UP * s->D);
+	m.strided = hr_cut(&from, T * 3 * s->D);
+	m.bias = hr_cut(&from, T * T);
+	m.bucket = (uint8_t *)hr_cut(&from, T * T / sizeof(float) + 1);
+	m.kernel = from;
+	return m;
+}
+
+size_t hr_encoder_scratch_floats(const struct hr_layout *at, size_t positions, size_t longest)
+{
+	const struct hr_shape *s = &at->shape;
+	const size_t P = positions > longest ? positions : longest, T = longest;
+
+	return 2 * hr_cut_room(P * s->D) + 2 * hr_cut_room(P * HR_UP * s->D) + hr_cut_room(T * 3 * s->D) + hr_cut_room(T * T) +
+	       hr_cut_room(T * T / sizeof(float) + 1) + HR_SCRATCH_FLOATS(P, HR_UP * s->D);
+}
+
+static size_t longest_of(const struct hr_run *run)
+{
+	size_t longest = 0;
+
+	for (size_t s = 0; s < run->sequences; s++)
+		longest = run->start[s + 1] - run->start[s] > longest ? run->start[s + 1] - run->start[s] : longest;
+	return longest;
+}
+
+size_t hr_run_pairs(const struct hr_run *run)
+{
+	size_t pairs = 0;
+
+	for (size_t s = 0; s < run->sequences; s++)
+		pairs += (size_t)(run->start[s + 1] - run->start[s]) * (run->start[s + 1] - run->start[s]);
+	return pairs;
+}
+
+/* ---- dropout: one stream for each place in the network ---- */
+
+enum site { SITE_INPUT, SITE_ATTENTION, SITE_OUT, SITE_DOWN, SITES };
+
+static struct hr_dropout drop_of(const struct hr_run *run, size_t block, enum site site)
+{
+	return (struct hr_dropout){.key = hr_random_bits(run->key, block * SITES + site), .p = run->dropout};
+}
+
+/* ---- input ---- */
+
+static const float *row_of(const struct hr_encoder *e, const struct hr_run *run, size_t p)
+{
+	static const float zeros[256];
+
+	HR_ASSERT(e->at.shape.D <= 256);
+	if (run->row[p] == HR_NONE)
+		return zeros;
+	return run->row[p] == HR_ROW_MASK ? e->w + e->at.mask : run->unit + (size_t)run->row[p] * e->at.shape.D;
+}
+
+static void input(const struct hr_encoder *e, const struct hr_run *run, float *x)
+{
+	const size_t D = e->at.shape.D;
+	const float scale = sqrtf((float)D);
+	const struct hr_dropout drop = drop_of(run, 0, SITE_INPUT);
+
+	for (size_t p = 0; p < run->positions; p++) {
+		const float *row = row_of(e, run, p);
+		const float *gap = e->w + e->at.gap + hr_gap_bucket(run->ask_ms[p], run->time_ms[p]) * D;
+		const float *kind = e->w + e->at.kind + run->kind[p] * D;
+		for (size_t c = 0; c < D; c++)
+			x[p * D + c] = scale * (row[c] + gap[c] + kind[c]);
+	}
+	e->k->dropped(x, x, &drop, run->position_at * D, run->positions * D);
+}
+
+static void add(float *y, const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] += x[i];
+}
+
+static void input_back(const struct hr_encoder *e, const struct hr_run *run, float *dunit, float *dx, float *grad)
+{
+	const size_t D = e->at.shape.D;
+	const float scale = sqrtf((float)D);
+	const struct hr_dropout drop = drop_of(run, 0, SITE_INPUT);
+
+	e->k->dropped(dx, dx, &drop, run->position_at * D, run->positions * D);
+	for (size_t p = 0; p < run->positions; p++) {
+		float *d = dunit + p * D;
+		for (size_t c = 0; c < D; c++)
+			d[c] = scale * dx[p * D + c];
+		add(grad + e->at.gap + hr_gap_bucket(run->ask_ms[p], run->time_ms[p]) * D, d, D);
+		add(grad + e->at.kind + run->kind[p] * D, d, D);
+		if (run->row[p] == HR_ROW_MASK)
+			add(grad + e->at.mask, d, D);
+	}
+}
+
+/* ---- attention ---- */
+
+/* Row i, key j: bucket of the time from event j to question i. Times fall with j, so the last bucket is close. */
+static void gaps(uint8_t *bucket, const struct hr_run *run, size_t first, size_t T)
+{
+	for (size_t i = 0; i < T; i++) {
+		uint8_t near = 1;
+		for (size_t j = i + 1; j-- > 0;) {
+			near = hr_gap_bucket_near(run->ask_ms[first + i], run->time_ms[first + j], near);
+			bucket[i * T + j] = near;
+		}
+	}
+}
+
+static void fill_bias(float *bias, const struct hr_encoder *e, const uint8_t *bucket, size_t T, size_t h)
+{
+	const size_t H = e->at.shape.H;
+	const float *distance = e->w + e->at.distance + h, *gap = e->w + e->at.gap_bias + h;
+
+	for (size_t i = 0; i < T; i++)
+		for (size_t j = 0; j <= i; j++)
+			bias[i * T + j] = distance[(i - j) * H] + gap[bucket[i * T + j] * H];
+}
+
+static void bias_back(const struct hr_encoder *e, float *grad, const float *dbias, const uint8_t *bucket, size_t T, size_t h)
+{
+	const size_t H = e->at.shape.H;
+	float *distance = grad + e->at.distance + h, *gap = grad + e->at.gap_bias + h;
+
+	for (size_t i = 0; i < T; i++) {
+		for (size_t j = 0; j <= i; j++) {
+			distance[(i - j) * H] += dbias[i * T + j];
+			gap[bucket[i * T + j] * H] += dbias[i * T + j];
+		}
+	}
+}
+
+/* One sequence of a run and its place in the tape. */
+struct place {
+	size_t first, T, pairs; /* pairs: of the sequences before it in the run */
+};
+
+static struct hr_attention head_of(const struct hr_encoder *e, const struct hr_run *run, const struct block_tape *t,
+                                   size_t block, const struct place *at, size_t h)
+{
+	const size_t D = e->at.shape.D, H = e->at.shape.H, d = D / H;
+	const float *qkv = t->qkv + at->first * 3 * D + h * d;
+
+	return (struct hr_attention){
+		.T = at->T,
+		.d = d,
+		.ld = 3 * D,
+		.q = qkv,
+		.k = qkv + D,
+		.v = qkv + 2 * D,
+		.probs = t->probs + at->pairs * H + h * at->T * at->T,
+		.drop = drop_of(run, block, SITE_ATTENTION),
+		.drop_at = (run->pair_at + at->pairs) * H + h * at->T * at->T,
+	};
+}
+
+static struct place place_of(const struct hr_run *run, size_t s, size_t pairs)
+{
+	const size_t first = run->start[s] - run->start[0];
+
+	return (struct place){.first = first, .T = run->start[s + 1] - run->start[s], .pairs = pairs};
+}
+
+static void attend(const struct hr_encoder *e, const struct hr_run *run, const struct block_tape *t, size_t block,
+                   const struct scratch *m)
+{
+	const size_t D = e->at.shape.D, d = D / e->at.shape.H;
+	struct place at;
+	size_t pairs = 0;
+
+	for (size_t s = 0; s < run->sequences; s++, pairs += at.T * at.T) {
+		at = place_of(run, s, pairs);
+		HR_ASSERT(at.T <= e->at.shape.L);
+		gaps(m->bucket, run, at.first, at.T);
+		for (size_t h = 0; h < e->at.shape.H; h++) {
+			struct hr_attention a = head_of(e, run, t, block, &at, h);
+			fill_bias(m->bias, e, m->bucket, at.T, h);
+			a.bias = m->bias;
+			e->k->attention(m->strided + h * d, &a, m->kernel);
+		}
+		for (size_t i = 0; i < at.T; i++)
+			memcpy(t->mixed + (at.first + i) * D, m->strided + i * 3 * D, D * sizeof *m->strided);
+	}
+}
+
+static void attend_back(const struct hr_encoder *e, const struct hr_run *run, const struct block_tape *t, size_t block,
+                        float *dqkv, const float *dmixed, float *grad, const struct scratch *m)
+{
+	const size_t D = e->at.shape.D, d = D / e->at.shape.H;
+	struct place at;
+	size_t pairs = 0;
+
+	memset(dqkv, 0, run->positions * 3 * D * sizeof *dqkv);
+	for (size_t s = 0; s < run->sequences; s++, pairs += at.T * at.T) {
+		at = place_of(run, s, pairs);
+		gaps(m->bucket, run, at.first, at.T);
+		for (size_t i = 0; i < at.T; i++)
+			memcpy(m->strided + i * 3 * D, dmixed + (at.first + i) * D, D * sizeof *dmixed);
+		for (size_t h = 0; h < e->at.shape.H; h++) {
+			const struct hr_attention a = head_of(e, run, t, block, &at, h);
+			float *dq = dqkv + at.first * 3 * D + h * d;
+			memset(m->bias, 0, at.T * at.T * sizeof *m->bias);
+			e->k->attention_back(dq, dq + D, dq + 2 * D, m->bias, m->strided + h * d, &a, m->kernel);
+			bias_back(e, grad, m->bias, m->bucket, at.T, h);
+		}
+	}
+}
+
+/* ---- blocks ---- */
+
+static void block_forward(const struct hr_encoder *e, const struct hr_run *run, size_t l, float *x,
+                          const struct block_tape *t, const struct scratch *m)
+{
+	const struct hr_kernels *k = e->k;
+	const struct hr_block *b = &e->block[l];
+	const struct hr_block_at *at = &e->at.block[l];
+	const size_t P = run->positions, D = e->at.shape.D;
+	const struct hr_dropout out = drop_of(run, l, SITE_OUT), down = drop_of(run, l, SITE_DOWN);
+
+	k->norm(t->in1, t->hat1, t->rstd1, x, e->w + at->norm1_g, e->w + at->norm1_b, P, D);
+	k->linear(t->qkv, t->in1, &b->qkv, P, m->kernel);
+	attend(e, run, t, l, m);
+	k->linear(m->y, t->mixed, &b->out, P, m->kernel);
+	k->add_dropped(x, m->y, &out, run->position_at * D, P * D);
+	k->norm(t->in2, t->hat2, t->rstd2, x, e->w + at->norm2_g, e->w + at->norm2_b, P, D);
+	k->linear(t->up, t->in2, &b->up, P, m->kernel);
+	k->gelu(t->act, t->up, P * HR_UP * D);
+	k->linear(m->y, t->act, &b->down, P, m->kernel);
+	k->add_dropped(x, m->y, &down, run->position_at * D, P * D);
+}
+
+/* One matrix on the way back: its gradients, and dx = dy w'. */
+static void linear_back(const struct hr_kernels *k, const struct hr_linear *l, float *dx, const float *x, const float *dy,
+                        float *dw, float *db, size_t P, float *scratch)
+{
+	k->linear_dw(dw, db, x, dy, l->in, l->out, P, scratch);
+	k->linear_dx(dx, dy, l, P, /* add */ false, scratch);
+}
+
+static void block_backward(const struct hr_encoder *e, const struct hr_run *run, size_t l, float *dx, float *grad,
+                           const struct block_tape *t, const struct scratch *m)
+{
+	const struct hr_kernels *k = e->k;
+	const struct hr_block *b = &e->block[l];
+	const struct hr_block_at *at = &e->at.block[l];
+	const size_t P = run->positions, D = e->at.shape.D;
+	const struct hr_dropout out = drop_of(run, l, SITE_OUT), down = drop_of(run, l, SITE_DOWN);
+
+	k->dropped(m->y, dx, &down, run->position_at * D, P * D);
+	linear_back(k, &b->down, m->wide1, t->act, m->y, grad + at->down_w, grad + at->down_b, P, m->kernel);
+	k->gelu_back(m->wide2, m->wide1, t->up, P * HR_UP * D);
+	linear_back(k, &b->up, m->y, t->in2, m->wide2, grad + at->up_w, grad + at->up_b, P, m->kernel);
+	k->norm_back(dx, grad + at->norm2_g, grad + at->norm2_b, m->y, t->hat2, t->rstd2, e->w + at->norm2_g, P, D);
+
+	k->dropped(m->y, dx, &out, run->position_at * D, P * D);
+	linear_back(k, &b->out, m->wide1, t->mixed, m->y, grad + at->out_w, grad + at->out_b, P, m->kernel);
+	attend_back(e, run, t, l, m->wide2, m->wide1, grad, m);
+	linear_back(k, &b->qkv, m->y, t->in1, m->wide2, grad + at->qkv_w, grad + at->qkv_b, P, m->kernel);
+	k->norm_back(dx, grad + at->norm1_g, grad + at->norm1_b, m->y, t->hat1, t->rstd1, e->w + at->norm1_g, P, D);
+}
+
+void hr_encoder_forward(const struct hr_encoder *e, const struct hr_run *run, float *hidden, float *tape, float *scratch)
+{
+	const struct hr_shape *s = &e->at.shape;
+	const struct tape t = cut_tape(tape, run->positions, hr_run_pairs(run), s);
+	const struct scratch m = cut_scratch(scratch, run->positions, longest_of(run), s);
+
+	input(e, run, m.x);
+	for (size_t l = 0; l < s->blocks; l++)
+		block_forward(e, run, l, m.x, &t.block[l], &m);
+	e->k->norm(hidden, t.hat, t.rstd, m.x, e->w + e->at.norm_g, e->w + e->at.norm_b, run->positions, s->D);
+}
+
+void hr_encoder_backward(const struct hr_encoder *e, const struct hr_run *run, float *dhidden, float *dunit, float *grad,
+                         float *tape, float *scratch)
+{
+	const struct hr_shape *s = &e->at.shape;
+	const struct tape t = cut_tape(tape, run->positions, hr_run_pairs(run), s);
+	const struct scratch m = cut_scratch(scratch, run->positions, longest_of(run), s);
+
+	memset(m.x, 0, run->positions * s->D * sizeof *m.x);
+	e->k->norm_back(m.x, grad + e->at.norm_g, grad + e->at.norm_b, dhidden, t.hat, t.rstd, e->w + e->at.norm_g,
+	                run->positions, s->D);
+	for (size_t l = s->blocks; l-- > 0;)
+		block_backward(e, run, l, m.x, grad, &t.block[l], &m);
+	input_back(e, run, dunit, m.x, grad);
+}

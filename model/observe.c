@@ -1,0 +1,201 @@
+/* model/observe.c - test-then-train: events are ranked with what is known before they are learned. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "model/priv.h"
+#include "model/purpose.h"
+
+#define LOGITS_FLOATS ((size_t)1 << 21) /* questions are scored together as far as their logits fit in here */
+#define SHORT_HISTORY 5u
+#define COLD_EVENTS 5u
+
+/* ---- which events are questions ---- */
+
+static bool in_history(const struct hr_observation *e)
+{
+	for (size_t i = 0; i < e->history_len; i++)
+		if (e->history_item[i] == e->item)
+			return true;
+	return false;
+}
+
+static bool is_question(const struct hr_trainer *t, const struct hr_observation *e)
+{
+	struct hr_rng rng = hr_rng_stream(t->config.seed, HR_PURPOSE_QUESTION, e->ordinal);
+
+	if (e->history_len == 0 || hr_rng_unit(&rng) >= (double)t->config.evaluate_share)
+		return false;
+	return t->config.repeats || !in_history(e);
+}
+
+static size_t choose_questions(struct hr_trainer *t, const struct hr_observation *events, size_t count)
+{
+	struct hr_observing *o = &t->observing;
+	size_t questions = 0;
+
+	o->question = hr_grow(o->question, &o->question_cap, count, sizeof *o->question);
+	for (size_t i = 0; i < count; i++)
+		if (is_question(t, &events[i]))
+			o->question[questions++] = (uint32_t)i;
+	return questions;
+}
+
+/* ---- user vectors of all questions, logits of some ---- */
+
+/* As in training: each position is asked for the time of the next event, the last one for that of the question. */
+static void add_history(struct hr_batch *b, const struct hr_observation *e, size_t L)
+{
+	hr_batch_begin(b, /* fresh */ 0);
+	for (size_t i = e->history_len > L ? e->history_len - L : 0; i < e->history_len; i++) {
+		const int64_t ask_ms = i + 1 < e->history_len ? e->history_time_ms[i + 1] : e->time_ms;
+		hr_batch_add(b, e->history_item[i], e->history_time_ms[i], e->history_kind[i], ask_ms, HR_NONE, 0);
+	}
+}
+
+static void encode_questions(struct hr_trainer *t, const struct hr_observation *events, size_t questions)
+{
+	struct hr_observing *o = &t->observing;
+	const size_t D = t->config.width;
+
+	hr_trainer_refresh(t);
+	hr_batch_clear(&o->batch);
+	for (size_t q = 0; q < questions; q++)
+		add_history(&o->batch, &events[o->question[q]], t->config.window);
+	o->user = hr_grow(o->user, &o->user_cap, questions * D, sizeof *o->user);
+	hr_encode(&t->encoder, &o->batch, t->unit, t->items.rows, o->user, &o->encode);
+}
+
+static size_t questions_at_once(const struct hr_trainer *t)
+{
+	const size_t fit = LOGITS_FLOATS / (t->items.rows + 1);
+
+	return fit < 1 ? 1 : fit > 64 ? 64 : fit;
+}
+
+static void score_questions(struct hr_trainer *t, size_t first, size_t count)
+{
+	struct hr_observing *o = &t->observing;
+	const size_t rows = t->items.rows, D = t->config.width;
+	const float scale = expf(t->w[t->encoder.at.log_scale]);
+
+	o->logits = hr_grow(o->logits, &o->logits_cap, count * rows, sizeof *o->logits);
+	o->scratch = hr_grow(o->scratch, &o->scratch_cap, HR_SCRATCH_FLOATS(count, rows) + HR_SCRATCH_FLOATS(rows, D),
+	                     sizeof *o->scratch);
+	t->k->scores(o->logits, rows, o->user + first * D, t->unit, count, rows, D, o->scratch);
+	for (size_t i = 0; i < count * rows; i++)
+		o->logits[i] *= scale;
+}
+
+/* ---- ranks ---- */
+
+/* Terms of every row's scores for one question. */
+struct terms {
+	const float *logit, *rules, *popularity, *log_popularity;
+};
+
+static void row_scores(const struct terms *s, size_t row, float score[HR_RANKERS])
+{
+	const float counted = (s->rules[row] > 0 ? log1pf(10 * s->rules[row]) : 0) + 0.2f * s->log_popularity[row];
+
+	score[HR_RANK_MODEL] = s->logit[row];
+	score[HR_RANK_RULES] = s->rules[row];
+	score[HR_RANK_POPULARITY] = s->popularity[row];
+	score[HR_RANK_COUNTERS] = counted;
+	score[HR_RANK_MIX] = s->logit[row] + counted;
+}
+
+/* How many live rows score at least as high as the wanted one, by each ranker; ties count against it, as in
+ * the published protocols that headrace is compared with. */
+static void count_better(const struct hr_trainer *t, const struct terms *s, uint32_t wanted, size_t better[HR_RANKERS])
+{
+	float target[HR_RANKERS], score[HR_RANKERS];
+
+	row_scores(s, wanted, target);
+	memset(better, 0, HR_RANKERS * sizeof *better);
+	for (size_t row = 0; row < t->items.rows; row++) {
+		if (!t->live[row] || row == wanted)
+			continue;
+		row_scores(s, row, score);
+		for (size_t r = 0; r < HR_RANKERS; r++)
+			better[r] += score[r] >= target[r];
+	}
+}
+
+static void make_terms(struct hr_trainer *t, const struct hr_observation *e)
+{
+	struct hr_observing *o = &t->observing;
+	const size_t rows = t->items.rows;
+
+	o->rules = hr_grow(o->rules, &o->rules_cap, rows, sizeof *o->rules);
+	o->popularity = hr_grow(o->popularity, &o->popularity_cap, rows, sizeof *o->popularity);
+	o->log_popularity = hr_grow(o->log_popularity, &o->log_popularity_cap, rows, sizeof *o->log_popularity);
+	memset(o->rules, 0, rows * sizeof *o->rules);
+	hr_counters_rules(t->counters, e->history_item, e->history_len, o->rules, rows);
+	hr_counters_popularity(t->counters, e->time_ms, o->popularity, rows);
+	for (size_t row = 0; row < rows; row++)
+		o->log_popularity[row] = o->popularity[row] + 0.05f;
+	t->k->logs(o->log_popularity, o->log_popularity, rows);
+}
+
+/* Items of the user's own history do not compete unless they may be recommended. */
+static void hide_history(struct hr_trainer *t, const struct hr_observation *e, bool hide)
+{
+	for (size_t i = 0; i < e->history_len && !t->config.repeats; i++)
+		t->live[e->history_item[i]] = !hide && hr_items_live(&t->items, e->history_item[i]);
+}
+
+static uint8_t slices_of(const struct hr_trainer *t, const struct hr_observation *e)
+{
+	const bool cold = hr_counters_events(t->counters, e->item) < COLD_EVENTS;
+
+	return (uint8_t)(1u << HR_SLICE_ALL | 1u << (cold ? HR_SLICE_COLD : HR_SLICE_WARM) |
+	                 (e->history_len < SHORT_HISTORY ? 1u << HR_SLICE_SHORT : 0));
+}
+
+static void answer(struct hr_trainer *t, const struct hr_observation *e, const float *logits)
+{
+	struct hr_observing *o = &t->observing;
+	struct hr_answer a = {.slices = slices_of(t, e)};
+	size_t better[HR_RANKERS];
+
+	memset(a.rank, HR_RANKS, sizeof a.rank);
+	if (hr_items_live(&t->items, e->item)) {
+		make_terms(t, e);
+		const struct terms s = {logits, o->rules, o->popularity, o->log_popularity};
+		hide_history(t, e, true);
+		count_better(t, &s, e->item, better);
+		hide_history(t, e, false);
+		for (size_t r = 0; r < HR_RANKERS; r++)
+			a.rank[r] = (uint8_t)(better[r] < HR_RANKS ? better[r] : HR_RANKS);
+	}
+	hr_score_add(&t->score, &a);
+}
+
+/* ---- */
+
+static void learn(struct hr_trainer *t, const struct hr_observation *e)
+{
+	hr_counters_learn(t->counters, e->history_item, e->history_len, e->item, e->time_ms);
+	t->stream_ms = e->time_ms > t->stream_ms ? e->time_ms : t->stream_ms;
+}
+
+void hr_trainer_observe(struct hr_trainer *t, const struct hr_observation *events, size_t count)
+{
+	const size_t questions = choose_questions(t, events, count), at_once = questions_at_once(t);
+	size_t q = 0;
+
+	if (questions > 0)
+		encode_questions(t, events, questions);
+	for (size_t i = 0; i < count; i++) {
+		if (q < questions && t->observing.question[q] == i) {
+			if (q % at_once == 0)
+				score_questions(t, q, questions - q < at_once ? questions - q : at_once);
+			answer(t, &events[i], t->observing.logits + q % at_once * t->items.rows);
+			q++;
+		}
+		learn(t, &events[i]);
+	}
+	t->state_dirty |= count > 0;
+}

@@ -1,0 +1,17 @@
+/* model/snapshot_weights.h - what a snapshot owns, and how the trainer gets one to fill. */
+#ifndef HR_MODEL_SNAPSHOT_WEIGHTS_H
+#define HR_MODEL_SNAPSHOT_WEIGHTS_H
+
+#include "model/encoder.h"
+#include "model/snapshot.h"
+
+struct hr_snapshot_weights {
+	struct hr_encoder encoder; /* bound to w below */
+	float *w, *unit, *log_popularity;
+	uint8_t *live;
+};
+
+/** Its own copy of the encoder's weights, and room for rows; one reference. */
+struct hr_snapshot *hr_snapshot_new(const struct hr_encoder *e, size_t rows);
+
+#endif
