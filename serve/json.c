@@ -196,15 +196,16 @@ void hr_json_null(struct hr_json *j)
 
 void hr_json_time(struct hr_json *j, int64_t time_ms)
 {
-	const int64_t ms = (time_ms % 1000 + 1000) % 1000;
-	const time_t seconds = (time_t)((time_ms - ms) / 1000);
-	struct tm tm;
 	char text[96];
+	struct tm tm;
 
-	if (time_ms < INT64_C(-62135596800000) || time_ms >= INT64_C(253402300800000) || gmtime_r(&seconds, &tm) == NULL) {
+	if (time_ms < INT64_C(-62135596800000) || time_ms >= INT64_C(253402300800000)) {
 		hr_json_null(j);
 		return;
 	}
+	const int64_t ms = (time_ms % 1000 + 1000) % 1000;
+	const time_t seconds = (time_t)((time_ms - ms) / 1000);
+	HR_ASSERT(gmtime_r(&seconds, &tm) != NULL);
 	(void)snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
 	               tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)ms);
 	hr_json_string(j, text);

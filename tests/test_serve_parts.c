@@ -128,7 +128,7 @@ static void nesting_puts_commas_where_they_belong(void **state)
 	hr_json_f32(&j, NAN);
 	hr_json_f32(&j, -INFINITY);
 	hr_json_f32(&j, 1000);
-	hr_json_f64(&j, NAN);
+	hr_json_f64(&j, (double)NAN);
 	hr_json_f64(&j, .1);
 	hr_json_close(&j, ']');
 	hr_json_key(&j, "b");
