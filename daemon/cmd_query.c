@@ -53,7 +53,10 @@ static const char *text_at(const json_t *object, const char *key)
 	return s != NULL ? s : "";
 }
 
-static double number_at(const json_t *object, const char *key) { return json_number_value(json_object_get(object, key)); }
+static double number_at(const json_t *object, const char *key)
+{
+	return json_number_value(json_object_get(object, key));
+}
 
 /* Columns of a UTF-8 text, one a character; enough to align what is not double width. */
 static size_t columns(const char *s)
@@ -144,7 +147,8 @@ static void print_vector(const json_t *answer)
 	json_t *number;
 
 	print_padded(text_at(answer, "id"), 0);
-	(void)printf(": %.0f dimensions, %.0f events, space ", number_at(answer, "dimensions"), number_at(answer, "events"));
+	(void)printf(": %.0f dimensions, ", number_at(answer, "dimensions"));
+	(void)printf("%.0f events, space ", number_at(answer, "events"));
 	print_padded(text_at(answer, "space"), 0);
 	(void)putchar('\n');
 	json_array_foreach (vector, index, number)
@@ -333,7 +337,8 @@ static int run(struct query *q, int argc, char **argv)
 			return code != HR_EXIT_OK ? code : ask(q, &whats[i]);
 		}
 	}
-	return complain(HR_EXIT_USAGE, "\"%s\" is not one of item, user, neighbors, recommend, session, model, metrics", argv[0]);
+	return complain(HR_EXIT_USAGE, "\"%s\" is not one of item, user, neighbors, recommend, session, model, metrics",
+	                argv[0]);
 }
 
 static bool is_number(const char *s) { return s[0] != '\0' && strspn(s, "0123456789") == strlen(s); }
@@ -375,7 +380,9 @@ int hr_cmd_query(int argc, char **argv)
 	if (!read_options(&q, argc, argv, &code))
 		return code;
 	q.curl = curl_easy_init();
-	code = q.curl != NULL ? run(&q, argc - optind, argv + optind) : complain(HR_EXIT_FAILED, "could not start libcurl");
+	if (q.curl == NULL)
+		return complain(HR_EXIT_FAILED, "could not start libcurl");
+	code = run(&q, argc - optind, argv + optind);
 	curl_easy_cleanup(q.curl);
 	json_decref(q.json);
 	hr_buf_fini(&q.target);

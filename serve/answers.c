@@ -1,3 +1,5 @@
+#include <inttypes.h>
+
 #include "serve/priv.h"
 
 /* What every answer about vectors stands on. */
@@ -12,7 +14,7 @@ struct answer {
 static bool pin(struct answer *a)
 {
 	a->snapshot = a->b->pin(a->b->ctx);
-	return a->snapshot != NULL || hr_problem(&a->problem, 503, "there is no model yet; /readyz says what is missing");
+	return a->snapshot != NULL || hr_problem(&a->problem, 503, "there is no model yet; /readyz says why");
 }
 
 static void write_id(struct answer *a, const void *id, size_t len)
@@ -61,14 +63,15 @@ static void write_vector(struct answer *a, const float *vector, uint64_t events)
 /* The item that is asked for, when the model has it. */
 static bool find_item(struct answer *a, uint32_t *ret_row, struct hr_item_view *ret_item)
 {
-	const uint32_t row = a->b->item_row(a->b->ctx, a->request->id, a->request->id_len);
+	const char *id = (const char *)a->request->id;
+	const int len = (int)a->request->id_len;
+	const uint32_t row = a->b->item_row(a->b->ctx, id, a->request->id_len);
 
 	if (row == HR_NONE || !a->b->item(a->b->ctx, row, ret_item))
-		return hr_problem(&a->problem, 404, "no item has the id \"%.*s\"", (int)a->request->id_len,
-		                  (const char *)a->request->id);
+		return hr_problem(&a->problem, 404, "no item has the id \"%.*s\"", len, id);
 	if (row >= a->snapshot->rows || a->snapshot->live[row] == 0)
-		return hr_problem(&a->problem, 404, "the item \"%.*s\" is known by %llu events, but not in the model: %s",
-		                  (int)a->request->id_len, (const char *)a->request->id, (unsigned long long)ret_item->events,
+		return hr_problem(&a->problem, 404, "the item \"%.*s\" has %" PRIu64 " events, but is not in the model: %s", len,
+		                  id, ret_item->events,
 		                  ret_item->admitted ? "it is new, withdrawn or expired" : "it is not admitted yet");
 	*ret_row = row;
 	return true;
@@ -154,11 +157,11 @@ static bool answer_neighbors(struct answer *a)
 	return true;
 }
 
-static void write_parts(struct answer *a, const struct hr_user_view *history, const struct hr_ranking *r, uint32_t row)
+static void write_parts(struct answer *a, const struct hr_ranking *r, const struct hr_reasons *reasons, uint32_t row)
 {
 	const struct hr_parts parts = hr_rank_parts(a->snapshot, r, row);
 	uint32_t because[HR_RULES_BACK];
-	const size_t count = hr_rank_reasons(a->b, history, row, because);
+	const size_t count = hr_reasons_for(reasons, row, because);
 
 	hr_json_key(&a->json, "parts");
 	hr_json_open(&a->json, '{');
@@ -183,6 +186,7 @@ static void write_parts(struct answer *a, const struct hr_user_view *history, co
 /* "popular": nothing of the history is in the model, so everybody would get this list. */
 static void write_recommendations(struct answer *a, const struct hr_user_view *history, uint32_t limit, bool parts)
 {
+	HR_AUTO(hr_auto_free) struct hr_reasons *reasons = parts ? hr_reasons_new(a->b, history) : NULL;
 	struct hr_ranking r;
 
 	hr_rank(a->b, a->snapshot, history, a->b->now_ms(a->b->ctx), limit, &r);
@@ -195,7 +199,7 @@ static void write_recommendations(struct answer *a, const struct hr_user_view *h
 		write_item(a, r.hit[i].row);
 		write_score(a, r.hit[i].score);
 		if (parts)
-			write_parts(a, history, &r, r.hit[i].row);
+			write_parts(a, &r, reasons, r.hit[i].row);
 		hr_json_close(&a->json, '}');
 	}
 	hr_json_close(&a->json, ']');

@@ -12,8 +12,8 @@
 #include "serve/priv.h"
 
 /*
- * A client that sends too much is told so after its last byte, for an answer in the middle of a body is lost to most clients;
- * past this many bytes the connection is closed instead.
+ * A client that sends too much is told so after its last byte, for an answer in the middle of a body is lost to most
+ * clients; past this many bytes the connection is closed instead.
  */
 static const uint64_t drain_bytes_max = 16u << 20;
 
@@ -68,7 +68,8 @@ static void *begin_exchange(void *cls, const char *target, struct MHD_Connection
 	return x;
 }
 
-static void end_exchange(void *cls, struct MHD_Connection *connection, void **exchange, enum MHD_RequestTerminationCode how)
+static void end_exchange(void *cls, struct MHD_Connection *connection, void **exchange,
+                         enum MHD_RequestTerminationCode how)
 {
 	struct exchange *x = *exchange;
 
@@ -212,11 +213,12 @@ static bool parse_address(const struct hr_server_config *config, union address *
 		if (IN6_IS_ADDR_LOOPBACK(&ret_a->v6.sin6_addr))
 			return true;
 	} else {
-		return hr_fail(err, HR_E_CONFIG, "the HTTP address \"%s\" is not an IPv4 or IPv6 address", config->address);
+		return hr_fail(err, HR_E_CONFIG, "the HTTP address \"%s\" is neither IPv4 nor IPv6", config->address);
 	}
-	return hr_fail(err, HR_E_CONFIG, "the HTTP address %s is not loopback: histories of users must not be readable from the "
-	               "network without TLS and a token, and this version has neither; use 127.0.0.1 or ::1, and for others a "
-	               "proxy on this machine that asks for both", config->address);
+	return hr_fail(err, HR_E_CONFIG,
+	               "the HTTP address %s is not loopback: what users did must not be readable from the network without "
+	               "TLS and a token, and this version has neither; use 127.0.0.1 or ::1, and a proxy on this machine that "
+	               "asks for both", config->address);
 }
 
 static bool listen_on(struct hr_server *s, const struct hr_server_config *config, struct hr_error *err)
@@ -250,7 +252,8 @@ static bool run(struct hr_server *s, const struct hr_server_config *config, stru
 	                           MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, s,
 	                           MHD_OPTION_NOTIFY_COMPLETED, end_exchange, s,
 	                           MHD_OPTION_NOTIFY_CONNECTION, count_connection, s, MHD_OPTION_END);
-	return s->http != NULL || hr_fail(err, HR_E_IO, "could not start %u threads for HTTP: %s", config->threads, strerror(errno));
+	return s->http != NULL ||
+	       hr_fail(err, HR_E_IO, "could not start %u threads for HTTP: %s", config->threads, strerror(errno));
 }
 
 bool hr_server_start(const struct hr_server_config *config, const struct hr_backend *backend,

@@ -49,7 +49,8 @@ static void write_requests(const struct hr_meter *m, struct hr_buf *out)
 				continue;
 			if (statuses[s] != 0)
 				(void)snprintf(code, sizeof code, "%u", statuses[s]);
-			put(out, "headrace_http_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64 "\n", hr_route_name(route), code, count);
+			put(out, "headrace_http_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64 "\n", hr_route_name(route),
+			    code, count);
 		}
 	}
 }
@@ -66,7 +67,8 @@ static void write_seconds(const struct hr_meter *m, enum hr_route route, struct 
 	}
 	count += get(&m->route[route].within[HR_METER_BOUNDS]);
 	put(out, "headrace_http_request_seconds_bucket{route=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, count);
-	put(out, "headrace_http_request_seconds_sum{route=\"%s\"} %.9g\n", name, (double)get(&m->route[route].sum_us) * 1e-6);
+	put(out, "headrace_http_request_seconds_sum{route=\"%s\"} %.9g\n", name,
+	    (double)get(&m->route[route].sum_us) * 1e-6);
 	put(out, "headrace_http_request_seconds_count{route=\"%s\"} %" PRIu64 "\n", name, count);
 }
 

@@ -24,7 +24,7 @@ enum hr_route {
 	HR_ROUTES,
 };
 
-/** The path with {id} for what varies: the label in metrics and the key in the OpenAPI document. "none" for HR_ROUTE_NONE. */
+/** The path with {id} for what varies: label in metrics, key in the OpenAPI document. "none" for HR_ROUTE_NONE. */
 const char *hr_route_name(enum hr_route route);
 
 /** Why there is no answer: RFC 9457. status 0: no problem. */
@@ -98,9 +98,22 @@ struct hr_parts {
 };
 struct hr_parts hr_rank_parts(const struct hr_snapshot *s, const struct hr_ranking *r, uint32_t row);
 
-/** Rows of the history whose rules speak for row, the strongest first; at most HR_RULES_BACK. Returns how many. */
-size_t hr_rank_reasons(const struct hr_backend *b, const struct hr_user_view *history, uint32_t row,
-                       uint32_t because[HR_RULES_BACK]);
+enum { HR_FOLLOWERS_MAX = 512 }; /* for one item; the lighter ones give no reason */
+
+/** The rules of the newest items of a history, read once for all that is recommended. hr_free it. */
+struct hr_reasons {
+	size_t len;
+	struct {
+		uint32_t row;
+		float fade; /* weight of its age */
+		size_t count;
+		struct hr_follower follower[HR_FOLLOWERS_MAX];
+	} of[HR_RULES_BACK]; /* newest first */
+};
+struct hr_reasons *hr_reasons_new(const struct hr_backend *b, const struct hr_user_view *history);
+
+/** Rows of the history whose rules speak for row, the strongest first, each once. Returns how many. */
+size_t hr_reasons_for(const struct hr_reasons *r, uint32_t row, uint32_t because[HR_RULES_BACK]);
 
 /* ---- answers ---- */
 

@@ -30,7 +30,8 @@ float *hr_history_encode(const struct hr_snapshot *s, const struct hr_user_view 
 		const int64_t next_ms = i + 1 < history->len ? history->time_ms[i + 1] : now_ms;
 		const int64_t ask_ms = next_ms > history->time_ms[i] ? next_ms : history->time_ms[i];
 
-		hr_batch_add(&batch, history->item[i], history->time_ms[i], history->kind[i], ask_ms, HR_NONE, HR_KIND_VIEW);
+		hr_batch_add(&batch, history->item[i], history->time_ms[i], history->kind[i], ask_ms, HR_NONE,
+		             HR_KIND_VIEW);
 	}
 	hr_snapshot_encode(s, &batch, user);
 	hr_batch_fini(&batch);
@@ -79,8 +80,8 @@ void hr_rank(const struct hr_backend *b, const struct hr_snapshot *s, const stru
 	}
 	for (size_t row = 0; row < s->rows; row++)
 		bonus[row] = rules_term(r->rules[row]) + popularity_term(s, row);
-	hr_snapshot_top(s, r->user != NULL ? r->user : nobody, 1, r->user != NULL ? s->scale : 0, bonus, own, own_count, limit,
-	                r->hit, &r->found);
+	hr_snapshot_top(s, r->user != NULL ? r->user : nobody, 1, r->user != NULL ? s->scale : 0, bonus, own, own_count,
+	                limit, r->hit, &r->found);
 }
 
 void hr_ranking_fini(struct hr_ranking *r)
@@ -101,55 +102,56 @@ struct hr_parts hr_rank_parts(const struct hr_snapshot *s, const struct hr_ranki
 	return (struct hr_parts){s->scale * (float)dot, rules_term(r->rules[row]), popularity_term(s, row)};
 }
 
-struct reason {
-	uint32_t row;
-	float weight;
-};
-
-static float rule_weight(struct hr_counters *c, uint32_t from, uint32_t to)
+struct hr_reasons *hr_reasons_new(const struct hr_backend *b, const struct hr_user_view *history)
 {
-	struct hr_follower follower[512];
-	const size_t count = hr_counters_followers(c, from, follower, sizeof follower / sizeof *follower);
+	struct hr_reasons *r = hr_alloc(1, sizeof *r);
+	float fade = 1;
 
-	for (size_t i = 0; i < count; i++) {
-		if (follower[i].item == to)
-			return follower[i].weight;
+	for (r->len = 0; r->len < HR_RULES_BACK && r->len < history->len; r->len++, fade *= .7f) {
+		const uint32_t row = history->item[history->len - 1 - r->len];
+
+		r->of[r->len].row = row;
+		r->of[r->len].fade = fade;
+		r->of[r->len].count =
+			hr_counters_followers(b->counters(b->ctx), row, r->of[r->len].follower, HR_FOLLOWERS_MAX);
+	}
+	return r;
+}
+
+static float weight_of(const struct hr_reasons *r, size_t n, uint32_t row)
+{
+	for (size_t i = 0; i < r->of[n].count; i++) {
+		if (r->of[n].follower[i].item == row)
+			return r->of[n].fade * r->of[n].follower[i].weight;
 	}
 	return 0;
 }
 
-static void add_reason(struct reason *reasons, size_t *count, uint32_t row, float weight)
+size_t hr_reasons_for(const struct hr_reasons *r, uint32_t row, uint32_t because[HR_RULES_BACK])
 {
-	size_t i = 0;
-
-	while (i < *count && reasons[i].row != row)
-		i++;
-	if (i == *count)
-		reasons[(*count)++] = (struct reason){.row = row};
-	reasons[i].weight += weight;
-}
-
-size_t hr_rank_reasons(const struct hr_backend *b, const struct hr_user_view *history, uint32_t row,
-                       uint32_t because[HR_RULES_BACK])
-{
-	struct reason reasons[HR_RULES_BACK];
+	float weight[HR_RULES_BACK];
 	size_t count = 0;
-	float fade = 1;
 
-	for (size_t back = 0; back < HR_RULES_BACK && back < history->len; back++, fade *= .7f) {
-		const uint32_t from = history->item[history->len - 1 - back];
-		const float weight = rule_weight(b->counters(b->ctx), from, row);
+	for (size_t n = 0; n < r->len; n++) {
+		const float more = weight_of(r, n, row);
+		size_t at = 0;
 
-		if (weight > 0)
-			add_reason(reasons, &count, from, fade * weight);
-	}
-	for (size_t n = 0; n < count; n++) {
-		size_t best = n;
+		while (at < count && because[at] != r->of[n].row)
+			at++;
+		if (more <= 0)
+			continue;
+		weight[at] = more + (at < count ? weight[at] : 0);
+		because[at] = r->of[n].row;
+		count += at == count;
+		for (; at > 0 && weight[at] > weight[at - 1]; at--) { /* the strongest first */
+			const float w = weight[at];
+			const uint32_t from = because[at];
 
-		for (size_t i = n + 1; i < count; i++)
-			best = reasons[i].weight > reasons[best].weight ? i : best;
-		because[n] = reasons[best].row;
-		reasons[best] = reasons[n];
+			weight[at] = weight[at - 1];
+			because[at] = because[at - 1];
+			weight[at - 1] = w;
+			because[at - 1] = from;
+		}
 	}
 	return count;
 }

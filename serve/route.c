@@ -29,7 +29,13 @@ struct piece {
 	size_t len;
 };
 
-static bool piece_is(struct piece s, const char *word) { return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0; }
+static bool piece_is(struct piece s, const char *word)
+{
+	return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
+}
+
+/* How much of it goes into a message. */
+static int shown(struct piece s) { return s.len < 40 ? (int)s.len : 40; }
 
 /* The part of s before the first c; s keeps what follows it. */
 static struct piece cut(struct piece *s, char c)
@@ -77,7 +83,10 @@ static enum hr_route find(struct piece path, struct piece *ret_id)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static bool decode_id(struct piece in, struct hr_request *request, struct hr_problem *problem)
@@ -87,9 +96,10 @@ static bool decode_id(struct piece in, struct hr_request *request, struct hr_pro
 		int c = (unsigned char)in.p[i];
 
 		if (c == '%') {
-			const int high = i + 2 < in.len ? hex_digit(in.p[i + 1]) : -1, low = high >= 0 ? hex_digit(in.p[i + 2]) : -1;
+			const int high = i + 2 < in.len ? hex_digit(in.p[i + 1]) : -1;
+			const int low = i + 2 < in.len ? hex_digit(in.p[i + 2]) : -1;
 
-			if (low < 0)
+			if (high < 0 || low < 0)
 				return hr_problem(problem, 400, "the id has a bad percent escape at byte %zu", i);
 			c = high * 16 + low;
 			i += 2;
@@ -111,8 +121,7 @@ static bool read_limit(struct piece value, uint32_t limit_max, uint32_t *ret_lim
 		n = n > limit_max ? n : n * 10 + (uint64_t)(value.p[i] - '0');
 	}
 	if (!good || n < 1 || n > limit_max)
-		return hr_problem(problem, 400, "limit is \"%.*s\", not a number from 1 to %u", (int)(value.len < 40 ? value.len : 40),
-		                  value.p, limit_max);
+		return hr_problem(problem, 400, "limit is \"%.*s\", not a number from 1 to %u", shown(value), value.p, limit_max);
 	*ret_limit = (uint32_t)n;
 	return true;
 }
@@ -120,7 +129,7 @@ static bool read_limit(struct piece value, uint32_t limit_max, uint32_t *ret_lim
 static bool read_parts(struct piece value, bool *ret_parts, struct hr_problem *problem)
 {
 	if (!piece_is(value, "0") && !piece_is(value, "1"))
-		return hr_problem(problem, 400, "parts is \"%.*s\", not 0 or 1", (int)(value.len < 40 ? value.len : 40), value.p);
+		return hr_problem(problem, 400, "parts is \"%.*s\", not 0 or 1", shown(value), value.p);
 	*ret_parts = value.p[0] == '1';
 	return true;
 }
@@ -140,7 +149,7 @@ static bool read_query(struct piece query, uint32_t limit_max, struct hr_request
 				return false;
 		} else if (name.len > 0) {
 			return hr_problem(problem, 400, "%s takes no parameter \"%.*s\"", routes[request->route].name,
-			                  (int)(name.len < 40 ? name.len : 40), name.p);
+			                  shown(name), name.p);
 		}
 	}
 	return true;
@@ -152,8 +161,9 @@ static bool check_method(const char *method, enum hr_route route, struct hr_prob
 
 	if (route == HR_ROUTE_SESSION ? strcmp(method, "POST") == 0 : reads)
 		return true;
-	(void)hr_problem(problem, 405, "%.20s is not for %s; allowed: %s", method, routes[route].name, routes[route].allow);
-	problem->allow = routes[route].allow;
+	const char *allow = routes[route].allow;
+	(void)hr_problem(problem, 405, "%.20s is not for %s; allowed: %s", method, routes[route].name, allow);
+	problem->allow = allow;
 	return false;
 }
 

@@ -51,7 +51,7 @@ struct hr_backend {
 	bool (*item)(void *ctx, uint32_t row, struct hr_item_view *ret_item);
 	int64_t (*now_ms)(void *ctx);                      /* stream time */
 	const char *(*lineage)(void *ctx);
-	const char *(*space)(void *ctx);                   /* id of the vectors' space; NULL function: the lineage is the space */
+	const char *(*space)(void *ctx); /* id of the space the vectors are in; NULL function: the lineage */
 	void (*model_json)(void *ctx, struct hr_buf *out); /* body of /v1/model */
 	void (*metrics)(void *ctx, struct hr_buf *out);    /* body of /metrics; the server adds its own */
 	bool (*ready)(void *ctx, char *why, size_t why_bytes); /* false: why */
@@ -59,7 +59,7 @@ struct hr_backend {
 };
 
 struct hr_server_config {
-	const char *address; /* "localhost", 127.0.0.0/8 or "::1"; any other is HR_E_CONFIG: there is no TLS and no token yet */
+	const char *address; /* "localhost", 127.0.0.0/8 or "::1"; others are HR_E_CONFIG: there is no TLS yet, nor a token */
 	uint16_t port;       /* 0: any free one */
 	uint32_t threads;    /* 1..16 */
 	uint32_t limit_max;  /* largest limit of a query, 1.. */

@@ -11,17 +11,19 @@ static bool read_id(const json_t *value, size_t index, struct hr_session_event *
 	event->id = json_string_value(value);
 	event->id_len = json_string_length(value);
 	if (event->id == NULL)
-		return hr_problem(problem, 400, "items[%zu] has no id: it is a string, or an object with a string \"id\"", index);
+		return hr_problem(problem, 400, "items[%zu] is neither an id nor an object with an \"id\"", index);
 	if (event->id_len < 1 || event->id_len > HR_ID_MAX)
-		return hr_problem(problem, 400, "the id of items[%zu] has %zu bytes, not 1 to %u", index, event->id_len, HR_ID_MAX);
+		return hr_problem(problem, 400, "the id of items[%zu] has %zu bytes, not 1 to %u", index, event->id_len,
+		                  HR_ID_MAX);
 	return true;
 }
 
 static bool read_kind(const json_t *value, size_t index, struct hr_session_event *event, struct hr_problem *problem)
 {
 	event->kind = json_is_string(value) ? hr_kind_parse(json_string_value(value), json_string_length(value)) : 0;
-	return event->kind != 0 || hr_problem(problem, 400, "the kind of items[%zu] is not one of view, click, cart, purchase, "
-	                                      "like, rating, play, share", index);
+	return event->kind != 0 || hr_problem(problem, 400,
+	                                      "the kind of items[%zu] is not one of view, click, cart, purchase, like, "
+	                                      "rating, play, share", index);
 }
 
 static bool read_time(const json_t *value, size_t index, struct hr_session_event *event, struct hr_problem *problem)
@@ -61,8 +63,8 @@ static bool read_items(const json_t *items, struct hr_session *s, struct hr_prob
 	if (!json_is_array(items))
 		return hr_problem(problem, 400, "items is not an array");
 	if (json_array_size(items) > HR_USER_VIEW_MAX)
-		return hr_problem(problem, 400, "items has %zu events; allowed are up to %u, send the newest", json_array_size(items),
-		                  HR_USER_VIEW_MAX);
+		return hr_problem(problem, 400, "items has %zu events; allowed are up to %u, send the newest",
+		                  json_array_size(items), HR_USER_VIEW_MAX);
 	for (s->len = 0; s->len < json_array_size(items); s->len++) {
 		struct hr_session_event *event = &s->event[s->len];
 
@@ -71,7 +73,8 @@ static bool read_items(const json_t *items, struct hr_session *s, struct hr_prob
 		/* Where only some have a time, those without stand for now, so they come last. */
 		const int64_t before = s->len > 0 ? s->event[s->len - 1].time_ms : 0;
 		if (event->time_ms >= 0 && (before < 0 || event->time_ms < before))
-			return hr_problem(problem, 400, "items[%zu] is older than the one before it; the oldest comes first", s->len);
+			return hr_problem(problem, 400, "items[%zu] is older than the one before; the oldest comes first",
+			                  s->len);
 	}
 	return true;
 }
@@ -121,7 +124,8 @@ bool hr_session_parse(const void *body, size_t body_len, uint32_t limit_max, str
 	ret_session->limit = limit_max < HR_LIMIT_DEFAULT ? limit_max : HR_LIMIT_DEFAULT;
 	ret_session->len = 0;
 	if (document == NULL)
-		return hr_problem(problem, 400, "the body is not JSON: line %d column %d: %s", why.line, why.column, why.text);
+		return hr_problem(problem, 400, "the body is not JSON: line %d column %d: %s", why.line, why.column,
+		                  why.text);
 	ret_session->document = document;
 	if (read_session(document, limit_max, ret_session, problem))
 		return true;

@@ -253,6 +253,21 @@ static void a_session_event_newer_than_stream_time_is_asked_at_once(void **state
 	answer_fini(&a);
 }
 
+static void a_reason_is_named_once_with_the_weight_of_all_its_events(void **state)
+{
+	char ids[256];
+	struct answer a = ask("POST", "/v1/recommendations",
+	                      "{\"items\":[\"apple\",\"čaj ☕\",\"lamp\",\"čaj ☕\"],\"limit\":1,\"parts\":true}");
+
+	/* pear: tea 2 + .49 * 2, apple .343 * 3; lamp has no rules */
+	(void)state;
+	const json_t *hit = json_array_get(json_object_get(a.json, "recommendations"), 0);
+	assert_string_equal(string_at(hit, "id"), "pear/2");
+	assert_string_equal(ids_of(json_object_get(hit, "because"), ids), "čaj ☕,apple");
+	assert_close(number_at(json_object_get(hit, "parts"), "rules"), log(1 + 10 * (2 + .98 + 1.029)), 1e-6, "rules", 0);
+	answer_fini(&a);
+}
+
 static void an_empty_session_gets_what_is_popular(void **state)
 {
 	char ids[256];
@@ -274,8 +289,8 @@ static void bad_sessions_are_told_why(void **state)
 		{"[]", "not a JSON object"},
 		{"{}", "no items"},
 		{"{\"items\":\"apple\"}", "items is not an array"},
-		{"{\"items\":[7]}", "items[0] has no id"},
-		{"{\"items\":[\"apple\",{}]}", "items[1] has no id"},
+		{"{\"items\":[7]}", "items[0] is neither"},
+		{"{\"items\":[\"apple\",{}]}", "items[1] is neither"},
 		{"{\"items\":[\"\"]}", "has 0 bytes, not 1 to 256"},
 		{"{\"items\":[{\"id\":\"apple\",\"kind\":\"kick\"}]}", "the kind of items[0]"},
 		{"{\"items\":[{\"id\":\"apple\",\"kind\":7}]}", "the kind of items[0]"},
@@ -322,7 +337,7 @@ static void unknown_ids_are_404(void **state)
 	assert_problem("GET", "/v1/users/nope/embedding", NULL, 404, "no user has the id \"nope\"");
 	assert_problem("GET", "/v1/users/nope/recommendations", NULL, 404, "no user has the id \"nope\"");
 	assert_problem("GET", "/v1/items/gone/embedding", NULL, 404, "withdrawn");
-	assert_problem("GET", "/v1/items/newborn/neighbors", NULL, 404, "known by 106 events, but not in the model");
+	assert_problem("GET", "/v1/items/newborn/neighbors", NULL, 404, "has 106 events, but is not in the model");
 	assert_problem("GET", "/v1/items/seen%20once/embedding", NULL, 404, "not admitted yet");
 	assert_problem("GET", "/", NULL, 404, "/openapi.json lists what there is");
 	assert_problem("GET", "/v1/items", NULL, 404, "there is no");
@@ -474,7 +489,7 @@ static void anything_but_loopback_is_refused_with_what_is_needed(void **state)
 	}
 	const struct hr_server_config name = {.address = "example", .threads = 1, .limit_max = 10};
 	assert_false(hr_server_start(&name, &fake.backend, &server, &err));
-	assert_string_equal(err.msg, "the HTTP address \"example\" is not an IPv4 or IPv6 address");
+	assert_string_equal(err.msg, "the HTTP address \"example\" is neither IPv4 nor IPv6");
 	assert_null(server);
 }
 
@@ -523,6 +538,7 @@ int main(void)
 		WITH_SERVER(a_user_outside_the_model_gets_what_is_popular),
 		WITH_SERVER(a_session_is_ranked_and_unknown_items_are_named),
 		WITH_SERVER(a_session_event_newer_than_stream_time_is_asked_at_once),
+		WITH_SERVER(a_reason_is_named_once_with_the_weight_of_all_its_events),
 		WITH_SERVER(an_empty_session_gets_what_is_popular),
 		WITH_SERVER(bad_sessions_are_told_why),
 		WITH_SERVER(a_session_of_over_200_events_is_refused),
