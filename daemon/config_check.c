@@ -1,4 +1,4 @@
-/* What no single row of the table can know, and the suggestion for a key that is not there. */
+/* What no single row of the table can know. */
 #include "daemon/config_priv.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "base/mem.h"
+#include "daemon/nearest.h"
 
 /* Properties that have a setting of their own, or on which the daemon's promises rest. */
 static const char *const owned_properties[] = {
@@ -187,46 +188,14 @@ bool hr_config_is_section(const char *name)
 	return false;
 }
 
-enum { KEY_MAX = 64 };
-
-/* Levenshtein, one row at a time; both at most KEY_MAX long. */
-static size_t edit_distance(const char *a, const char *b)
-{
-	const size_t a_len = strlen(a), b_len = strlen(b);
-	size_t row[KEY_MAX + 1];
-
-	for (size_t j = 0; j <= b_len; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a_len; i++) {
-		size_t diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= b_len; j++) {
-			const size_t change = diagonal + (a[i - 1] != b[j - 1]);
-			const size_t gap = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
-			diagonal = row[j];
-			row[j] = change < gap ? change : gap;
-		}
-	}
-	return row[b_len];
-}
-
 const char *hr_config_nearest(const char *key)
 {
-	const char *best = NULL;
-	size_t best_distance = strlen(key) / 3 < 2 ? 2 : strlen(key) / 3;
+	struct hr_nearest nearest = hr_nearest_to(key);
 
-	if (strlen(key) > KEY_MAX)
-		return NULL;
 	for (size_t i = 0; i < HR_SETTING_COUNT; i++) {
-		const char *last = strrchr(hr_settings[i].key, '.') + 1;
-
-		if (strcmp(last, key) == 0) /* the section was left out */
+		if (strcmp(strrchr(hr_settings[i].key, '.') + 1, key) == 0) /* the section was left out */
 			return hr_settings[i].key;
-		const size_t distance = edit_distance(key, hr_settings[i].key);
-		if (distance < best_distance) {
-			best_distance = distance;
-			best = hr_settings[i].key;
-		}
+		hr_nearest_offer(&nearest, hr_settings[i].key);
 	}
-	return best;
+	return nearest.best;
 }

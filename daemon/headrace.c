@@ -1,1 +1,61 @@
-int main(void) { return 0; }
+/* headrace - the command line: one subcommand, one function. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/nearest.h"
+#include "daemon/tool.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *does;
+} commands[] = {
+	{"query", hr_cmd_query, "ask a running daemon: vectors, neighbours, recommendations"},
+	{"config", hr_cmd_config, "the settings in force, the sample file, and whether a file is accepted"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_help(FILE *out)
+{
+	(void)fputs("usage: headrace COMMAND ...\n\n", out);
+	for (size_t i = 0; i < COMMANDS; i++)
+		(void)fprintf(out, "  %-10s%s\n", commands[i].name, commands[i].does);
+	(void)fputs("\nheadrace COMMAND --help tells more. The daemon itself is headraced.\n", out);
+}
+
+static int unknown(const char *name)
+{
+	struct hr_nearest nearest = hr_nearest_to(name);
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		hr_nearest_offer(&nearest, commands[i].name);
+	if (nearest.best != NULL)
+		(void)fprintf(stderr, "headrace: \"%s\" is no command; did you mean %s?\n", name, nearest.best);
+	else
+		(void)fprintf(stderr, "headrace: \"%s\" is no command (headrace --help lists them)\n", name);
+	return HR_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	if (name == NULL) {
+		print_help(stderr);
+		return HR_EXIT_USAGE;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		print_help(stdout);
+		return HR_EXIT_OK;
+	}
+	if (strcmp(name, "--version") == 0) {
+		(void)puts(PACKAGE_STRING);
+		return HR_EXIT_OK;
+	}
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	return unknown(name);
+}

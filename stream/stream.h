@@ -8,5 +8,6 @@
 #include "stream/simulator.h"
 #include "stream/sink.h"
 #include "stream/source.h"
+#include "stream/time.h"
 
 #endif
