@@ -81,16 +81,17 @@ static bool decode_partition(struct hr_cursor *c, struct hr_partition *p, struct
 	p->forgotten = hr_cur_u64(c);
 	const uint8_t slots = hr_cur_u8(c);
 	if (slots > HR_REJECT_SLOTS)
-		return hr_fail(err, HR_E_FORMAT, "partition %" PRId32 ": %u reject reasons are over %u", p->partition, slots,
-		               HR_REJECT_SLOTS);
+		return hr_fail(err, HR_E_FORMAT, "partition %" PRId32 ": %u reject reasons are over %u", p->partition,
+		               slots, HR_REJECT_SLOTS);
 	for (uint8_t i = 0; i < slots; i++)
 		p->rejected[i] = hr_cur_u64(c);
 	if (slots > 0 && p->rejected[slots - 1] == 0 && !c->failed)
-		return hr_fail(err, HR_E_FORMAT, "partition %" PRId32 ": the last of %u reject counts is 0", p->partition, slots);
+		return hr_fail(err, HR_E_FORMAT, "partition %" PRId32 ": the last of %u reject counts is 0",
+		               p->partition, slots);
 	if (!hr_partition_balances(p) && !c->failed)
 		return hr_fail(err, HR_E_FORMAT,
-		               "partition %" PRId32 ": the counts do not add up to offset %" PRId64 " from %" PRId64, p->partition,
-		               p->offset, p->begin);
+		               "partition %" PRId32 ": the counts do not add up to offset %" PRId64 " from %" PRId64,
+		               p->partition, p->offset, p->begin);
 	return true;
 }
 
@@ -108,7 +109,8 @@ static bool decode_partitions(struct hr_cursor *c, struct hr_barrier *b, struct 
 		if (!decode_partition(c, p, err))
 			return false;
 		if (p->partition < 0 || (i > 0 && p->partition <= p[-1].partition))
-			return hr_fail(err, HR_E_FORMAT, "partition %" PRId32 " at place %" PRIu32 " is out of order", p->partition, i);
+			return hr_fail(err, HR_E_FORMAT, "partition %" PRId32 " at place %" PRIu32 " is out of order",
+			               p->partition, i);
 	}
 	return true;
 }
@@ -133,7 +135,8 @@ static bool decode_row(struct hr_cursor *c, struct hr_barrier *b, struct hr_erro
 	if (c->failed || c->left != 0)
 		return hr_fail(err, HR_E_FORMAT, "%zu bytes are %s", len, c->failed ? "too few" : "too many");
 	if (b->published > b->number)
-		return hr_fail(err, HR_E_FORMAT, "published barrier %" PRIu64 " is over %" PRIu64, b->published, b->number);
+		return hr_fail(err, HR_E_FORMAT, "published barrier %" PRIu64 " is over %" PRIu64, b->published,
+		               b->number);
 	return true;
 }
 
@@ -170,7 +173,8 @@ static bool decode_name(struct hr_cursor *c, char *to, size_t room, const char *
 		return hr_fail(err, HR_E_FORMAT, "%s of %zu bytes is cut off or over %zu", what, n, room - 1);
 	for (size_t i = 0; i < n; i++)
 		if (p[i] < 0x20 || p[i] > 0x7e)
-			return hr_fail(err, HR_E_FORMAT, "%s holds byte %u at %zu, which is not printable", what, p[i], i);
+			return hr_fail(err, HR_E_FORMAT, "%s holds byte %u at %zu, which is not printable", what, p[i],
+			               i);
 	memcpy(to, p, n);
 	to[n] = '\0';
 	return true;
@@ -185,8 +189,8 @@ static bool decode_manifest(struct hr_cursor *c, struct hr_manifest *m, struct h
 	if (c->failed || version != MANIFEST_VERSION)
 		return hr_fail(err, HR_E_FORMAT, "version %u of %zu bytes is not %d", version, len, MANIFEST_VERSION);
 	if (format != HR_STATE_FORMAT)
-		return hr_fail(err, HR_E_FORMAT, "the state has format %" PRIu32 ", this program reads format %u", format,
-		               HR_STATE_FORMAT);
+		return hr_fail(err, HR_E_FORMAT, "the state has format %" PRIu32 ", this program reads format %u",
+		               format, HR_STATE_FORMAT);
 	m->config_hash = hr_cur_u64(c);
 	if (!decode_name(c, m->lineage, sizeof m->lineage, "lineage", err) ||
 	    !decode_name(c, m->kernels, sizeof m->kernels, "kernel set", err))

@@ -147,7 +147,8 @@ static const char *lay(char **room, const struct text *t)
 }
 
 /* text[0] is the title, then categories, then tags. */
-static void set_detail(struct row *r, const struct text *text, uint16_t category_count, uint16_t tag_count, double price)
+static void set_detail(struct row *r, const struct text *text, uint16_t category_count, uint16_t tag_count,
+                       double price)
 {
 	const size_t names = (size_t)category_count + tag_count;
 	size_t bytes = sizeof *r->detail + names * sizeof r->detail->name[0];
@@ -275,7 +276,8 @@ static bool read_raw(struct hr_cursor *c, struct raw *r, struct hr_error *err)
 	r->first_ms = (int64_t)hr_cur_u64(c);
 	r->last_ms = (int64_t)hr_cur_u64(c);
 	r->flags = hr_cur_u8(c);
-	if (!read_text(c, r, err) || !read_names(c, r, &r->category_count, err) || !read_names(c, r, &r->tag_count, err))
+	if (!read_text(c, r, err) || !read_names(c, r, &r->category_count, err) ||
+	    !read_names(c, r, &r->tag_count, err))
 		return false;
 	r->price = hr_cur_f64(c);
 	if (c->failed || c->left != 0)
@@ -293,8 +295,8 @@ static bool check_raw(const struct hr_catalogue *c, const struct raw *r, struct 
 	if (r->flags > FLAGS)
 		return hr_fail(err, HR_E_FORMAT, "flags %u are over %d", r->flags, FLAGS);
 	if (r->first_ms > r->last_ms || (r->events == 0 && r->last_ms != INT64_MIN))
-		return hr_fail(err, HR_E_FORMAT, "%" PRIu64 " events do not run from %" PRId64 " to %" PRId64 " ms", r->events,
-		               r->first_ms, r->last_ms);
+		return hr_fail(err, HR_E_FORMAT, "%" PRIu64 " events do not run from %" PRId64 " to %" PRId64 " ms",
+		               r->events, r->first_ms, r->last_ms);
 	if (!isfinite(r->price))
 		return hr_fail(err, HR_E_FORMAT, "price %g is not a number", r->price);
 	return true;
@@ -320,8 +322,8 @@ bool hr_catalogue_load(struct hr_catalogue *c, uint32_t row, const void *bytes, 
 	struct hr_cursor cur = {.p = bytes, .left = len};
 
 	if (row != hr_idmap_count(c->ids))
-		return hr_fail(err, HR_E_FORMAT, "item %" PRIu32 " follows %" PRIu32 " items, numbers have no holes", row,
-		               hr_idmap_count(c->ids));
+		return hr_fail(err, HR_E_FORMAT, "item %" PRIu32 " follows %" PRIu32 " items, numbers have no holes",
+		               row, hr_idmap_count(c->ids));
 	if (!read_raw(&cur, &r, err) || !check_raw(c, &r, err))
 		return hr_context(err, "item %" PRIu32, row);
 	keep(c, &r);

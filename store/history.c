@@ -296,8 +296,8 @@ static bool check_raw(const struct hr_histories *h, const struct raw *r, struct 
 	if (r->seen_len > HR_SEEN_MAX)
 		return hr_fail(err, HR_E_FORMAT, "%u event ids are over %u", r->seen_len, HR_SEEN_MAX);
 	if (r->events < r->len || r->events < r->seen_len)
-		return hr_fail(err, HR_E_FORMAT, "%" PRIu64 " events ever, but %u in the history and %u event ids", r->events,
-		               r->len, r->seen_len);
+		return hr_fail(err, HR_E_FORMAT, "%" PRIu64 " events ever, but %u in the history and %u event ids",
+		               r->events, r->len, r->seen_len);
 	if (r->flags == FLAG_FORGOTTEN && r->events != 0)
 		return hr_fail(err, HR_E_FORMAT, "a forgotten user still has %" PRIu64 " events", r->events);
 	return true;
@@ -313,10 +313,11 @@ static bool read_past(const uint8_t *from, struct hr_past *past, uint16_t len, s
 		memcpy(&item, from + 8, sizeof item);
 		past[i] = (struct hr_past){.time_ms = (int64_t)le64toh(time), .item = le32toh(item), .kind = from[12]};
 		if (past[i].item == HR_NONE || past[i].kind == 0 || past[i].kind >= HR_KIND_COUNT)
-			return hr_fail(err, HR_E_FORMAT, "event %u: item %" PRIu32 " or kind %u does not exist", i, past[i].item,
-			               past[i].kind);
+			return hr_fail(err, HR_E_FORMAT, "event %u: item %" PRIu32 " or kind %u does not exist", i,
+			               past[i].item, past[i].kind);
 		if (i > 0 && past[i].time_ms < past[i - 1].time_ms)
-			return hr_fail(err, HR_E_FORMAT, "event %u: time %" PRId64 " is before the one before it", i, past[i].time_ms);
+			return hr_fail(err, HR_E_FORMAT, "event %u: time %" PRId64 " is before the one before it", i,
+			               past[i].time_ms);
 	}
 	return true;
 }
@@ -346,8 +347,8 @@ bool hr_histories_load(struct hr_histories *h, uint32_t user, const void *bytes,
 	struct raw r = {0};
 
 	if (user != hr_idmap_count(h->ids))
-		return hr_fail(err, HR_E_FORMAT, "user %" PRIu32 " follows %" PRIu32 " users, numbers have no holes", user,
-		               hr_idmap_count(h->ids));
+		return hr_fail(err, HR_E_FORMAT, "user %" PRIu32 " follows %" PRIu32 " users, numbers have no holes",
+		               user, hr_idmap_count(h->ids));
 	if (!read_raw(&c, &r, err) || !check_raw(h, &r, err) || !read_past(r.past, past, r.len, err))
 		return hr_context(err, "user %" PRIu32, user);
 	keep(h, &r, past);

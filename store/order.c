@@ -55,9 +55,7 @@ static bool read_entry(struct hr_cursor *c, struct hr_order_entry *e)
 	case TAG_RUN:
 		*e = (struct hr_order_entry){HR_ORDER_RUN, (int32_t)value, hr_cur_varint(c)};
 		return value <= INT32_MAX && e->count >= 1;
-	case TAG_STEP:
-		*e = (struct hr_order_entry){HR_ORDER_STEP, 0, 1};
-		return value == 0;
+	case TAG_STEP: *e = (struct hr_order_entry){HR_ORDER_STEP, 0, 1}; return value == 0;
 	case TAG_EVERY:
 		*e = (struct hr_order_entry){HR_ORDER_EVERY, 0, value};
 		return value >= 1 && value <= UINT32_MAX;

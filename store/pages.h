@@ -19,8 +19,8 @@ struct hr_pages {
 };
 
 void hr_pages_fini(struct hr_pages *p);
-void *hr_pages_reach(struct hr_pages *p, uint32_t number);            /* makes the page if need be */
-void *hr_pages_at(const struct hr_pages *p, uint32_t number);         /* NULL where there is no page */
+void *hr_pages_reach(struct hr_pages *p, uint32_t number);    /* makes the page if need be */
+void *hr_pages_at(const struct hr_pages *p, uint32_t number); /* NULL where there is no page */
 size_t hr_pages_memory_bytes(const struct hr_pages *p);
 
 /** A set of numbers: one bit each, so that reading it gives them in ascending order. */

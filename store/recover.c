@@ -1,4 +1,4 @@
-/* What is kept beside RocksDB for the day its log is damaged. */
+/* Files beside RocksDB's: logs kept aside, the note of the last barrier. */
 #include <dirent.h>
 #include <endian.h>
 #include <errno.h>
@@ -35,6 +35,16 @@ static DIR *open_dir_at(int at, const char *name)
 	if (d == NULL && fd >= 0)
 		(void)close(fd);
 	return d;
+}
+
+bool hr_sync_parent(const char *dir, struct hr_error *err)
+{
+	HR_AUTO(close_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	HR_AUTO(close_fd) int parent = fd >= 0 ? openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (parent < 0 || fsync(parent) != 0)
+		return hr_fail(err, HR_E_STORE, "could not sync the directory that holds %s: %s", dir, strerror(errno));
+	return true;
 }
 
 static bool ends_in_log(const char *name)

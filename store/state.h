@@ -74,7 +74,7 @@ HR_MUST_USE bool hr_store_commit(struct hr_store *s, const struct hr_changes *ch
 struct hr_buf;
 HR_MUST_USE bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_buf *out, struct hr_error *err);
 
-/** Digest recomputed from every record on disk: must equal the newest barrier's. */
+/** Digest recomputed from every record on disk: must equal the newest barrier's. @thread any; sees one barrier, whole */
 HR_MUST_USE bool hr_store_digest(struct hr_store *s, struct hr_hash128 *ret_digest, struct hr_error *err);
 
 /** RocksDB checkpoint (hard links) into a directory that must not exist. */

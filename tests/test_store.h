@@ -31,7 +31,8 @@ static inline bool recode_copy(recode_fn *recode, const uint8_t *bytes, size_t l
 	return ok;
 }
 
-/** Fails unless every cut record, every record with bytes left over, and every flipped bit is refused or means what it says. */
+/** Fails unless every cut record, every record with bytes left over, and every flipped bit is refused or means what it
+ * says. */
 static inline void assert_survives_damage(recode_fn *recode, const uint8_t *bytes, size_t len)
 {
 	struct hr_buf again = {0};

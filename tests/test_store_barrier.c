@@ -33,7 +33,8 @@ static struct hr_barrier make_row(uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct hr_partition *p = &b.partition[i];
 
-		*p = (struct hr_partition){.partition = (int32_t)(2 * i), .begin = 100, .fingerprint = 77 + i, .trained = 1000 + i};
+		*p = (struct hr_partition){
+			.partition = (int32_t)(2 * i), .begin = 100, .fingerprint = 77 + i, .trained = 1000 + i};
 		p->duplicate = 2;
 		p->late = 3;
 		p->gap = 4;
@@ -177,8 +178,10 @@ static void another_state_format_is_refused_with_both_numbers(void **state)
 static void the_order_log_gives_back_what_happened(void **state)
 {
 	const struct hr_order_entry want[] = {
-		{HR_ORDER_EVERY, 0, 64}, {HR_ORDER_RUN, 3, 2}, {HR_ORDER_RUN, 0, 1},           {HR_ORDER_RUN, 3, 1},
-		{HR_ORDER_STEP, 0, 1},   {HR_ORDER_STEP, 0, 1}, {HR_ORDER_RUN, INT32_MAX, 300}, {HR_ORDER_EVERY, 0, UINT32_MAX},
+		{HR_ORDER_EVERY, 0, 64},        {HR_ORDER_RUN, 3, 2},
+		{HR_ORDER_RUN, 0, 1},           {HR_ORDER_RUN, 3, 1},
+		{HR_ORDER_STEP, 0, 1},          {HR_ORDER_STEP, 0, 1},
+		{HR_ORDER_RUN, INT32_MAX, 300}, {HR_ORDER_EVERY, 0, UINT32_MAX},
 	};
 	struct hr_order o = {0};
 	struct hr_order_entry got;
@@ -236,8 +239,8 @@ static bool reads_to_the_end(const uint8_t *bytes, size_t len)
 static void a_broken_order_log_fails_and_never_loops(void **state)
 {
 	const uint8_t reserved[] = {3}, no_count[] = {0}, empty_run[] = {0, 0}, odd_step[] = {5}, every_0[] = {2},
-	              endless[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1},
-	              large_partition[] = {0x80, 0x80, 0x80, 0x80, 0x20, 1}; /* 1 << 31 */
+		      endless[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1},
+		      large_partition[] = {0x80, 0x80, 0x80, 0x80, 0x20, 1}; /* 1 << 31 */
 
 	(void)state;
 	assert_false(reads_to_the_end(reserved, sizeof reserved));

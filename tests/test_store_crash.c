@@ -62,7 +62,8 @@ static int write_barriers(const char *dir)
 	return 0;
 }
 
-/* Runs write_barriers in a new process; a fork alone would lack the threads of RocksDB. Returns its signal, 0 for none. */
+/* Runs write_barriers in a new process; a fork alone would lack the threads of RocksDB. Returns its signal, 0 for none.
+ */
 static int run_writer(const char *dir, const char *crash_point)
 {
 	const pid_t pid = fork();

@@ -1,5 +1,5 @@
-/* Flips bits anywhere in a state directory. What opens must be right, or say that it is older. RocksDB runs only in child
- * processes here: Debian's build may abort on damage, and a fork lacks the threads of its parent. */
+/* Flips bits anywhere in a state directory. What opens must be right, or say that it is older. RocksDB runs only in
+ * child processes here: Debian's build may abort on damage, and a fork lacks the threads of its parent. */
 #include "tests/test_store.h"
 
 #include <dirent.h>

@@ -194,7 +194,8 @@ static void forgetting_leaves_the_number_and_the_id_only(void **state)
 	load_all(again, &b);
 	assert_true(hr_histories_forgotten(again, u));
 	assert_memory_equal(hr_histories_id(again, u, &len), "ann", 3);
-	assert_int_equal(hr_histories_append(h, u, &past, "a", 1, &place), HR_APPENDED); /* a new life: no id is known */
+	assert_int_equal(hr_histories_append(h, u, &past, "a", 1, &place),
+	                 HR_APPENDED); /* a new life: no id is known */
 	assert_false(hr_histories_forgotten(h, u));
 	hr_buf_fini(&b);
 	hr_histories_free(h);
