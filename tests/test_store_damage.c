@@ -95,7 +95,7 @@ static enum outcome judge_apart(const char *dir)
 		const int null = open("/dev/null", O_WRONLY);
 
 		(void)dup2(null, STDERR_FILENO);
-		_exit(judge(dir));
+		_exit((int)judge(dir));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFSIGNALED(status))
