@@ -41,16 +41,16 @@ static bool check_topics(const struct hr_config *c, struct hr_error *err)
 	       hr_fail(err, HR_E_CONFIG, "events.topic and items.topic are both %s", in[0]);
 }
 
-static bool check_model(const struct hr_config *c, struct hr_error *err)
+static bool check_training(const struct hr_config *c, struct hr_error *err)
 {
-	if (c->model_width % 16 != 0)
-		return hr_fail(err, HR_E_CONFIG, "model.width: %u is not a multiple of 16", c->model_width);
-	if (c->model_width % c->model_heads != 0)
-		return hr_fail(err, HR_E_CONFIG, "model.heads: %u does not divide model.width %u", c->model_heads, c->model_width);
-	if (c->train_window < c->train_every)
-		return hr_fail(err, HR_E_CONFIG, "train.window: %u is below train.every %u: some events would never be trained on",
-		               c->train_window, c->train_every);
-	return true;
+	struct hr_model_config model;
+
+	hr_config_model(c, &model);
+	if (!hr_model_config_check(&model, err))
+		return hr_context(err, "model");
+	return c->train_window >= c->train_every ||
+	       hr_fail(err, HR_E_CONFIG, "train.window: %u is below train.every %u: some events would never be trained on",
+	               c->train_window, c->train_every);
 }
 
 /* One number or range of "0,4-7"; *at moves behind it. */
@@ -144,7 +144,7 @@ bool hr_config_check(const struct hr_config *c, struct hr_error *err)
 {
 	if (c->state_dir[0] == '\0')
 		return hr_fail(err, HR_E_CONFIG, "state.dir: not set; the state needs a directory");
-	return check_topics(c, err) && check_model(c, err) && check_properties(&c->kafka_properties, err) &&
+	return check_topics(c, err) && check_training(c, err) && check_properties(&c->kafka_properties, err) &&
 	       check_partitions(c, err);
 }
 

@@ -93,31 +93,31 @@
 	X(model_masked_item, "model.masked_item", F32, "0", 0, 100, T, "weight", \
 	  "Weight of the masked-item loss; 0 switches it off.") \
 	X(model_triplet, "model.triplet", F32, "0", 0, 100, T, "weight", "Weight of the triplet loss; 0 switches it off.") \
-	X(model_negatives, "model.negatives", U32, "512", 0, 65536, T, "items", \
+	X(model_negatives, "model.negatives", U32, "512", 1, 65536, T, "items", \
 	  "Items drawn uniformly as negatives, shared by a batch; the batch's own targets are negatives too.") \
-	X(model_full_softmax_below, "model.full_softmax_below", U32, "0", 0, 1000000, T, "items", \
+	X(model_full_softmax_below, "model.full_softmax_below", U32, "2048", 0, 1000000, T, "items", \
 	  "Smaller catalogues are ranked whole in the next-item loss, without sampling.") \
-	X(model_view_histories, "model.view_histories", U32, "64", 0, 65536, T, "histories", \
+	X(model_view_histories, "model.view_histories", U32, "64", 0, 4096, T, "histories", \
 	  "Fresh histories that get augmented views in one step.") \
-	X(model_temperature, "model.temperature", F32, "0.1", 0.001, 10, T, "", "Temperature of both contrasts.") \
+	X(model_temperature, "model.temperature", F32, "0.1", 0.01, 10, T, "", "Temperature of both contrasts.") \
 	X(model_triplet_margin, "model.triplet_margin", F32, "0.5", 0, 2, T, "cosine", "Margin of the triplet loss.") \
 	X(model_rate, "model.rate", F32, "0.003", 0, 1, T, "", "Learning rate of the dense weights (AdamW).") \
 	X(model_item_rate, "model.item_rate", F32, "0.05", 0, 10, T, "", \
 	  "Learning rate of the item vectors (row-wise Adagrad).") \
 	X(model_weight_decay, "model.weight_decay", F32, "0", 0, 1, T, "", "Weight decay of the dense weights.") \
-	X(model_clip, "model.clip", F32, "0", 0, 100, T, "share", \
+	X(model_clip, "model.clip", F32, "4", 0, 1000, T, "share", \
 	  "Largest change of an item vector in one step, as a share of its length; 0 sets no bound.") \
 	X(model_slow_share, "model.slow_share", F32, "0.5", 0, 1, T, "share", \
 	  "Share of the way that slow weights keep (Lookahead), so that vectors drift less; 1 switches it off.") \
-	X(model_slow_every, "model.slow_every", U32, "8", 1, 100000, T, "steps", "Steps between two moves of the slow weights.") \
-	X(model_rules_kept, "model.rules_kept", U32, "256", 1, 65536, T, "items", \
+	X(model_slow_every, "model.slow_every", U32, "8", 1, 1000000, T, "steps", "Steps between two moves of the slow weights.") \
+	X(model_rules_kept, "model.rules_kept", U32, "256", 1, 4096, T, "items", \
 	  "Followers counted for each item: the baseline, related items and reasons come from them.") \
-	X(model_popularity_half_life, "model.popularity_half_life", DURATION, "7d", HR_MS_SECOND, 3650 * HR_MS_DAY, T, "", \
+	X(model_popularity_half_life, "model.popularity_half_life", DURATION, "7d", 120 * HR_MS_SECOND, 36500 * HR_MS_DAY, T, "", \
 	  "Stream time after which an event counts half in an item's popularity.") \
 	X(model_seed, "model.seed", U64, "1", 0, 0x1p64, T, "", "Seed of every random number of the model.") \
 	X(evaluate_share, "evaluate.share", F32, "0.1", 0, 1, T, "share", \
 	  "Share of events that are ranked against the whole catalogue before they are learned.") \
-	X(evaluate_window, "evaluate.window", U32, "20000", 1, 10000000, T, "questions", \
+	X(evaluate_window, "evaluate.window", U32, "10000", 1, 10000000, T, "questions", \
 	  "Newest ranked events over which recall and NDCG are averaged.") \
 	X(recommend_repeats, "recommend.repeats", BOOL, "false", 0, 0, T, "", \
 	  "Recommend items of the user's own history too, and rank them in the evaluation.") \

@@ -43,10 +43,10 @@ static bool whole(const char *name, uint32_t value, uint32_t low, uint32_t high,
 	       hr_fail(err, HR_E_CONFIG, "%s %u is not in %u..%u", name, value, low, high);
 }
 
-/* Written so that NaN is refused too. */
+/* Written so that NaN is refused too. In float, where most of the values come from: (double)0.8f is above 0.8. */
 static bool real(const char *name, double value, double low, double high, struct hr_error *err)
 {
-	return (value >= low && value <= high) ||
+	return ((float)value >= (float)low && (float)value <= (float)high) ||
 	       hr_fail(err, HR_E_CONFIG, "%s %g is not in %g..%g", name, value, low, high);
 }
 

@@ -306,8 +306,8 @@ static void settings_that_contradict_each_other_are_refused(void **state)
 	assert_string_equal(err.msg, "state.dir: not set; the state needs a directory");
 	hr_config_fini(&c);
 	assert_string_equal(check_refused("model.width=64"), "");
-	assert_string_equal(check_refused("model.width=72"), "model.width: 72 is not a multiple of 16");
-	assert_string_equal(check_refused("model.heads=3"), "model.heads: 3 does not divide model.width 64");
+	assert_string_equal(check_refused("model.width=72"), "model: width 72 is not a multiple of 16");
+	assert_string_equal(check_refused("model.heads=3"), "model: heads 3 do not divide width 64");
 	assert_string_equal(check_refused("train.every=513"),
 	                    "train.window: 512 is below train.every 513: some events would never be trained on");
 	assert_string_equal(check_refused("output.users_topic=events"), "topic events is both read and written");
@@ -499,6 +499,68 @@ static void the_model_gets_its_settings(void **state)
 	hr_config_fini(&c);
 }
 
+static void the_defaults_are_the_recipe(void **state)
+{
+	const struct hr_model_config recipe = hr_model_defaults();
+	struct hr_model_config ours;
+	struct hr_config c;
+
+	(void)state;
+	hr_config_init(&c);
+	hr_config_model(&c, &ours);
+#define SAME(field) assert_close((double)ours.field, (double)recipe.field, 0, #field, 0)
+	SAME(width);
+	SAME(heads);
+	SAME(blocks);
+	SAME(window);
+	SAME(dropout);
+	SAME(next_item);
+	SAME(before_after);
+	SAME(views);
+	SAME(masked_item);
+	SAME(triplet);
+	SAME(negatives);
+	SAME(full_softmax_below);
+	SAME(view_histories);
+	SAME(temperature);
+	SAME(triplet_margin);
+	SAME(rate);
+	SAME(item_rate);
+	SAME(weight_decay);
+	SAME(clip);
+	SAME(slow_share);
+	SAME(slow_every);
+	SAME(rules_kept);
+	SAME(popularity_half_life_days);
+	SAME(evaluate_share);
+	SAME(evaluate_window);
+	SAME(repeats);
+	SAME(seed);
+	SAME(workers);
+#undef SAME
+	hr_config_fini(&c);
+}
+
+/* A value at the end of its bounds here is accepted there too. */
+static void the_models_own_check_accepts_every_bound(void **state)
+{
+	static const char *const ends[] = {
+	        "model.width=32",          "model.width=256",         "model.heads=1",        "model.heads=16",
+	        "model.blocks=8",          "model.dropout=0.8",       "model.next_item=100",  "model.before_after=100",
+	        "model.views=100",         "model.masked_item=100",   "model.triplet=100",    "model.negatives=1",
+	        "model.negatives=65536",   "model.full_softmax_below=1000000", "model.view_histories=4096",
+	        "model.temperature=0.01",  "model.temperature=10",    "model.triplet_margin=2", "model.rate=1",
+	        "model.item_rate=10",      "model.weight_decay=1",    "model.clip=1000",      "model.slow_share=0",
+	        "model.slow_every=1000000", "model.rules_kept=4096",  "model.rules_kept=1",   "model.popularity_half_life=2m",
+	        "model.popularity_half_life=36500d", "evaluate.share=1", "evaluate.window=10000000", "history.length=200",
+	        "history.length=2",        "train.workers=256",       "train.workers=0",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		assert_string_equal(check_refused(ends[i]), "");
+}
+
 static void a_full_disk_is_refused_also_before_the_directory_is_there(void **state)
 {
 	struct hr_config c;
@@ -537,6 +599,8 @@ int main(void)
 	        cmocka_unit_test(the_sample_reads_as_the_defaults),
 	        cmocka_unit_test(the_training_hash_moves_with_training_and_nothing_else),
 	        cmocka_unit_test(the_model_gets_its_settings),
+	        cmocka_unit_test(the_defaults_are_the_recipe),
+	        cmocka_unit_test(the_models_own_check_accepts_every_bound),
 	        cmocka_unit_test(a_full_disk_is_refused_also_before_the_directory_is_there),
 	};
 	const int failed = cmocka_run_group_tests_name("config", tests, NULL, NULL);
