@@ -30,8 +30,7 @@ float *hr_history_encode(const struct hr_snapshot *s, const struct hr_user_view 
 		const int64_t next_ms = i + 1 < history->len ? history->time_ms[i + 1] : now_ms;
 		const int64_t ask_ms = next_ms > history->time_ms[i] ? next_ms : history->time_ms[i];
 
-		hr_batch_add(&batch, history->item[i], history->time_ms[i], history->kind[i], ask_ms, HR_NONE,
-		             HR_KIND_VIEW);
+		hr_batch_add(&batch, history->item[i], history->time_ms[i], history->kind[i], ask_ms, HR_NONE, 0);
 	}
 	hr_snapshot_encode(s, &batch, user);
 	hr_batch_fini(&batch);
@@ -59,7 +58,7 @@ static size_t sorted_set(uint32_t *row, size_t count)
 	return kept;
 }
 
-static float rules_term(float rules) { return rules > 0 ? logf(1 + 10 * rules) : 0; }
+static float rules_term(float rules) { return rules > 0 ? log1pf(10 * rules) : 0; }
 static float popularity_term(const struct hr_snapshot *s, size_t row) { return .2f * s->log_popularity[row]; }
 
 void hr_rank(const struct hr_backend *b, const struct hr_snapshot *s, const struct hr_user_view *history, int64_t now_ms,

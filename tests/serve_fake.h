@@ -1,5 +1,5 @@
 /* tests/serve_fake.h - a model small enough to be computed in the head, behind the functions of model/ that serve/ calls,
- * a backend that hands it out, and an HTTP client.
+ * and a backend that hands it out.
  *
  * Four dimensions. The user's vector is the unit row of the newest item, so that logit = 2 * cosine. Rules: apple is followed
  * by pear (3) and lamp (1), tea by pear (2). Popularity is 1 (log 0) but for lamp (log e^2 = 2) and apple (log e = 1).
@@ -7,11 +7,11 @@
 #ifndef HR_TESTS_SERVE_FAKE_H
 #define HR_TESTS_SERVE_FAKE_H
 
-#include <jansson.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #include "serve/serve.h"
+#include "tests/serve_client.h"
 
 enum { APPLE, PEAR, TEA, GONE, SEEN_ONCE, LAMP, FAKE_ROWS, NEWBORN = FAKE_ROWS, FAKE_ITEMS };
 #define FAKE_WIDTH 4
@@ -36,16 +36,6 @@ extern struct fake fake;
 void fake_start(const struct hr_server_config *config, bool repeats);
 void fake_stop(void); /* fails the test unless every pinned snapshot was given back */
 
-struct answer {
-	long status;
-	char type[128], allow[64], retry[16];
-	char *body; /* NUL-terminated */
-	size_t body_len;
-	json_t *json; /* NULL unless the type is JSON */
-};
-
-/** One request over a connection of its own. body NULL: none. Fails the test unless an answer comes that is of its type. */
-struct answer ask(const char *method, const char *path, const char *body);
-void answer_fini(struct answer *a);
+struct answer ask(const char *method, const char *path, const char *body); /* of the fake's server */
 
 #endif
