@@ -356,12 +356,14 @@ bool hr_counters_load(struct hr_counters *c, enum hr_record_class cls, uint32_t 
 {
 	struct hr_cursor in = {.p = bytes, .left = len};
 	const unsigned version = hr_cur_u8(&in);
+	bool ok;
 
 	HR_ASSERT(cls == HR_REC_RULES || cls == HR_REC_POPULARITY);
-	if (version != 1)
-		return hr_fail(err, HR_E_FORMAT, "version %u is not 1", version);
 	(void)pthread_mutex_lock(&c->lock);
-	const bool ok = cls == HR_REC_RULES ? load_rules(c, number, &in, err) : load_page(c, number, &in, err);
+	if (version != 1)
+		ok = hr_fail(err, HR_E_FORMAT, "version %u is not 1", version);
+	else
+		ok = cls == HR_REC_RULES ? load_rules(c, number, &in, err) : load_page(c, number, &in, err);
 	(void)pthread_mutex_unlock(&c->lock);
 	return ok || hr_context(err, "%s %u", cls == HR_REC_RULES ? "rules of row" : "popularity page", number);
 }

@@ -266,6 +266,17 @@ static bool read_features(struct hr_cursor *in, struct hr_page *p, size_t r, str
 	return true;
 }
 
+static bool finite_rows(const struct hr_page *p, size_t D)
+{
+	bool finite = true;
+
+	for (size_t i = 0; i < 2 * HR_PAGE_ROWS * D; i++) /* the slow copies stand behind the rows */
+		finite &= isfinite(p->row[i]) != 0;
+	for (size_t r = 0; r < HR_PAGE_ROWS; r++)
+		finite &= isfinite(p->acc[r]) != 0;
+	return finite;
+}
+
 static bool read_page(struct hr_cursor *in, struct hr_page *p, size_t D, struct hr_error *err)
 {
 	const unsigned version = hr_cur_u8(in), zero = hr_cur_u8(in), width = hr_cur_u16(in);
@@ -291,6 +302,8 @@ static bool read_page(struct hr_cursor *in, struct hr_page *p, size_t D, struct 
 		if (!read_features(in, p, r, err))
 			return false;
 	p->stale = p->known;
+	if (!finite_rows(p, D))
+		return hr_fail(err, HR_E_FORMAT, "a row is not finite");
 	return (!in->failed && in->left == 0) || hr_fail(err, HR_E_FORMAT, "the bytes do not end with the last row");
 }
 

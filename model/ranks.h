@@ -3,6 +3,7 @@
 #define HR_MODEL_RANKS_H
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "model/score.h"
 
 #define HR_RANKS 20u /* ranks 0..19 count; HR_RANKS stands for any worse one */
