@@ -35,11 +35,7 @@ void hr_config_init(struct hr_config *c)
 	for (size_t i = 0; i < HR_SETTING_COUNT; i++) {
 		const struct hr_setting *row = &hr_settings[i];
 
-		if (row->type == HR_TYPE_LIST)
-			continue;
-		if ((row->flags & HR_SETTING_REQUIRED) != 0)
-			*(char **)member_of(row, c) = copy("");
-		else
+		if (row->type != HR_TYPE_LIST)
 			HR_ASSERT(hr_setting_parse(row, member_of(row, c), row->initial, &err));
 	}
 }

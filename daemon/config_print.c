@@ -11,22 +11,52 @@ static const struct section {
 #undef SECTION
 };
 
+/* Length of the character at p and its number; a byte that begins none is taken as it is. */
+static size_t character(const char *p, size_t left, uint32_t *ret_number)
+{
+	const unsigned char lead = (unsigned char)p[0];
+	const size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+	uint32_t number = len == 1 ? lead : lead & (0x7fu >> len);
+
+	if (len > left || len == 1) {
+		*ret_number = lead;
+		return 1;
+	}
+	for (size_t i = 1; i < len; i++)
+		number = number << 6 | ((unsigned char)p[i] & 0x3f);
+	*ret_number = number;
+	return len;
+}
+
+/* Not printable in YAML, or read as a line break or a byte order mark. */
+static bool needs_escape(uint32_t c)
+{
+	return (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff;
+}
+
 /* Plain where YAML reads it back as the same text, else double-quoted; "${" is kept from being expanded. */
 static void print_scalar(FILE *out, const char *text, size_t len)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
+	uint32_t number;
 
 	if (len != 0 && text[0] != '-' && strspn(text, plain) >= len) {
 		(void)fprintf(out, "%.*s", (int)len, text);
 		return;
 	}
 	(void)fputc('"', out);
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len;) {
+		const size_t bytes = character(text + i, len - i, &number);
+
 		if (text[i] == '"' || text[i] == '\\')
 			(void)fputc('\\', out);
 		if (text[i] == '$' && i + 1 < len && text[i + 1] == '{')
 			(void)fputc('$', out);
-		(void)fputc(text[i], out);
+		if (needs_escape(number))
+			(void)fprintf(out, "\\u%04x", (unsigned)number);
+		else
+			(void)fwrite(text + i, 1, bytes, out);
+		i += bytes;
 	}
 	(void)fputc('"', out);
 }

@@ -231,10 +231,11 @@ static bool parse_string(const struct hr_setting *row, const char *text, char **
 /* A later property of the same name takes the place of the earlier one. */
 static bool parse_property(const struct hr_setting *row, const char *text, struct hr_strings *list, struct hr_error *err)
 {
-	const size_t name = strcspn(text, "=");
+	static const char name_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	const size_t name = strspn(text, name_chars);
 	size_t at = 0;
 
-	if (text[name] == '\0' || name == 0)
+	if (text[name] != '=' || name == 0)
 		return wrong(text, "name=value", err);
 	while (at < list->count && strncmp(list->p[at], text, name + 1) != 0)
 		at++;

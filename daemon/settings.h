@@ -4,7 +4,7 @@
  * X(member, key, type, default, min, max, flags, words, sentence)
  *   default  text, read by the same parser as a file's value
  *   min max  bounds in the member's own unit (ms for a duration, bytes for a size, characters for a string)
- *   flags    T: training depends on it, so a state made under another value is refused. R: required, no default
+ *   flags    T: training depends on it, so a state made under another value is refused. R: hr_config_check wants it set
  *   words    the unit; for an enum its words, in the order of the C enum; for a required string an example
  */
 #ifndef HR_DAEMON_SETTINGS_H
@@ -61,7 +61,7 @@
 	  "Publish a vector again only when it moved this far from its last publication; 0 publishes every change.") \
 	X(output_partitions, "output.partitions", U32, "6", 1, 10000, 0, "partitions", \
 	  "Partitions of an output topic that is created here.") \
-	X(state_dir, "state.dir", STRING, "", 1, 4096, R, "/var/lib/headrace", \
+	X(state_dir, "state.dir", STRING, "", 0, 4096, R, "/var/lib/headrace", \
 	  "Directory of the state. It is made when missing; one process at a time may hold it.") \
 	X(state_free_min, "state.free_min", BYTES, "256MiB", 0, 0x1p50, 0, "", \
 	  "Refuse to start with less free space than this on the state's disk.") \

@@ -177,6 +177,7 @@ static void a_value_out_of_bounds_or_of_the_wrong_type_is_refused(void **state)
 	assert_string_equal(set_refused("events.topic="), "--set: events.topic: a text of 0 characters is outside 1..249");
 	assert_string_equal(set_refused("events.topic=a\tb"), "--set: events.topic: the text holds a control character");
 	assert_string_equal(set_refused("kafka.properties=x"), "--set: kafka.properties: \"x\" is not name=value");
+	assert_string_equal(set_refused("kafka.properties=a b=c"), "--set: kafka.properties: \"a b=c\" is not name=value");
 	assert_string_equal(set_refused("nothing"), "--set: \"nothing\" is not key=value");
 }
 
