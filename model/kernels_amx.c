@@ -78,19 +78,48 @@ static void configure_thread(void)
 	done = true;
 }
 
-/* Tiles 0..3 are the sums (0 1 over 2 3), 4 5 the left side, 6 7 the right one. */
-HR_INLINE void multiply_32x32(float *C, size_t ldc, const unit *a, size_t a_row, const unit *b, size_t steps, bool low,
-                              bool right)
+/* Tiles 0..3 are the sums (0 1 over 2 3), 4 5 the left side, 6 7 the right one. low, right: whether the block has more than
+ * 16 rows, columns. A bias is a start whose rows are 0 bytes apart. */
+HR_INLINE void start_sums(const struct result *c, bool low, bool right)
 {
-	const size_t c_bytes = ldc * sizeof *C, a_bytes = a_row * sizeof *a, b_bytes = PANEL * sizeof *b;
+	const float *start = c->start;
+	const size_t bytes = c->start_ld * sizeof *start;
 
-	_tile_loadd(0, C, c_bytes);
+	if (start == NULL) {
+		_tile_zero(0);
+		_tile_zero(1);
+		_tile_zero(2);
+		_tile_zero(3);
+		return;
+	}
+	_tile_loadd(0, start, bytes);
 	if (right)
-		_tile_loadd(1, C + 16, c_bytes);
+		_tile_loadd(1, start + 16, bytes);
 	if (low)
-		_tile_loadd(2, C + 16 * ldc, c_bytes);
+		_tile_loadd(2, start + 16 * c->start_ld, bytes);
 	if (low && right)
-		_tile_loadd(3, C + 16 * ldc + 16, c_bytes);
+		_tile_loadd(3, start + 16 * c->start_ld + 16, bytes);
+}
+
+HR_INLINE void store_sums(const struct result *c, bool low, bool right)
+{
+	const size_t bytes = c->ldc * sizeof *c->C;
+
+	_tile_stored(0, c->C, bytes);
+	if (right)
+		_tile_stored(1, c->C + 16, bytes);
+	if (low)
+		_tile_stored(2, c->C + 16 * c->ldc, bytes);
+	if (low && right)
+		_tile_stored(3, c->C + 16 * c->ldc + 16, bytes);
+}
+
+static void multiply_32x32(const struct result *c, const unit *a, size_t a_row, const unit *b, size_t steps, bool low,
+                           bool right)
+{
+	const size_t a_bytes = a_row * sizeof *a, b_bytes = PANEL * sizeof *b;
+
+	start_sums(c, low, right);
 	for (size_t s = 0; s < steps; s += 16) {
 		_tile_loadd(4, a + s, a_bytes);
 		_tile_loadd(6, b + s * PANEL, b_bytes);
@@ -106,13 +135,7 @@ HR_INLINE void multiply_32x32(float *C, size_t ldc, const unit *a, size_t a_row,
 		if (low && right)
 			_tile_dpbf16ps(3, 5, 7);
 	}
-	_tile_stored(0, C, c_bytes);
-	if (right)
-		_tile_stored(1, C + 16, c_bytes);
-	if (low)
-		_tile_stored(2, C + 16 * ldc, c_bytes);
-	if (low && right)
-		_tile_stored(3, C + 16 * ldc + 16, c_bytes);
+	store_sums(c, low, right);
 }
 
 static void copy_block(float *to, size_t to_ld, const float *from, size_t from_ld, size_t rows, size_t cols)
@@ -122,15 +145,16 @@ static void copy_block(float *to, size_t to_ld, const float *from, size_t from_l
 			v_store_upto(to + r * to_ld + c, cols - c, v_load_upto(from + r * from_ld + c, cols - c));
 }
 
-/* At most 32 x 32 of C, by way of a block of that size: C may have fewer rows and columns than the tiles have. */
+/* By way of a block of its own: C has fewer rows or columns than whole tiles. */
 static void multiply_corner(const struct result *c, const unit *a, size_t a_row, const unit *b, size_t rows, size_t cols,
                             size_t steps)
 {
 	float block[32 * 32] __attribute__((aligned(64))) = {0};
+	const struct result there = into(block, 32, /* add */ c->start != NULL);
 
 	if (c->start != NULL)
 		copy_block(block, 32, c->start, c->start_ld, rows, cols);
-	multiply_32x32(block, 32, a, a_row, b, steps, rows > 16, cols > 16);
+	multiply_32x32(&there, a, a_row, b, steps, rows > 16, cols > 16);
 	copy_block(c->C, c->ldc, block, 32, rows, cols);
 }
 
@@ -143,8 +167,8 @@ static void multiply_block(const struct result *c, const struct left *a, const s
 			const size_t rows = min_size(M - m, 32), cols = min_size(N - n, 32);
 			const struct result part = result_at(*c, m, n);
 
-			if (rows == 32 && cols == 32 && part.start == part.C)
-				multiply_32x32(part.C, part.ldc, a->at + m * a->row, a->row, b->at + n, steps, true, true);
+			if (rows % 16 == 0 && cols % 16 == 0)
+				multiply_32x32(&part, a->at + m * a->row, a->row, b->at + n, steps, rows > 16, cols > 16);
 			else
 				multiply_corner(&part, a->at + m * a->row, a->row, b->at + n, rows, cols, steps);
 		}

@@ -38,10 +38,12 @@ static float row_spread(const float *x, float mean, size_t D)
 
 static void norm(float *y, float *xhat, float *rstd, const float *x, const float *g, const float *b, size_t P, size_t D)
 {
-	for (size_t p = 0; p < P; p++, x += D, y += D, xhat += D) {
-		const float mean = row_sum(x, D) / (float)D;
+	const float share = 1 / (float)D;
 
-		rstd[p] = 1 / sqrtf(row_spread(x, mean, D) / (float)D + HR_NORM_EPSILON);
+	for (size_t p = 0; p < P; p++, x += D, y += D, xhat += D) {
+		const float mean = row_sum(x, D) * share;
+
+		rstd[p] = 1 / sqrtf(row_spread(x, mean, D) * share + HR_NORM_EPSILON);
 		for (size_t c = 0; c < D; c += 16) {
 			const v16 hat = v_mul(v_sub(v_load_upto(x + c, D - c), v_set1(mean)), v_set1(rstd[p]));
 			v_store_upto(xhat + c, D - c, hat);
@@ -54,6 +56,7 @@ static void norm(float *y, float *xhat, float *rstd, const float *x, const float
 HR_INLINE void norm_row_back(float *dx, float *dg, float *db, const float *dy, const float *xhat, float rstd, const float *g,
                              size_t D)
 {
+	const float share = 1 / (float)D;
 	v16 sum = v_zero(), along = v_zero();
 
 	for (size_t c = 0; c < D; c += 16) {
@@ -65,7 +68,7 @@ HR_INLINE void norm_row_back(float *dx, float *dg, float *db, const float *dy, c
 		v_store_upto(dg + c, D - c, v_fma(up, hat, v_load_upto(dg + c, D - c)));
 		v_store_upto(db + c, D - c, v_add(v_load_upto(db + c, D - c), up));
 	}
-	const v16 mean = v_set1(v_sum(sum) / (float)D), slope = v_set1(v_sum(along) / (float)D);
+	const v16 mean = v_set1(v_sum(sum) * share), slope = v_set1(v_sum(along) * share);
 	for (size_t c = 0; c < D; c += 16) {
 		const v16 scaled = v_mul(v_load_upto(dy + c, D - c), v_load_upto(g + c, D - c));
 		const v16 change = v_fnma(v_load_upto(xhat + c, D - c), slope, v_sub(scaled, mean));
@@ -104,12 +107,13 @@ static void unit_rows_back(float *dx, const float *dy, const float *y, const flo
 
 /* ---- element-wise ---- */
 
-/* x / 2 (1 + tanh u) = x logistic(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3) */
+/* x / 2 (1 + tanh u) = x gate, gate = 1 / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3) */
 HR_INLINE v16 gelu_gate(v16 x)
 {
-	const v16 cubic = v_fma(v_mul(x, x), v_set1(2 * HR_GELU_SCALE * HR_GELU_CUBE), v_set1(2 * HR_GELU_SCALE));
+	const float steep = -2 * 1.44269504f * HR_GELU_SCALE; /* -2 u log2 e */
+	const v16 t = v_mul(x, v_fma(v_mul(x, x), v_set1(steep * HR_GELU_CUBE), v_set1(steep)));
 
-	return v_logistic(v_mul(x, cubic));
+	return v_div(v_set1(1), v_add(v_set1(1), v_exp2_clamped(t)));
 }
 
 static void gelu(float *y, const float *x, size_t n)

@@ -56,8 +56,11 @@ HR_INLINE __m256 pow2_half(__m256 n)
 	return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
 }
 
-/* 2^n of an integral n in -126..127 */
-HR_INLINE v16 v_pow2(v16 n) { return (v16){pow2_half(n.lo), pow2_half(n.hi)}; }
+/* x 2^n, n integral in -126..127 */
+HR_INLINE v16 v_scale(v16 x, v16 n)
+{
+	return (v16){_mm256_mul_ps(x.lo, pow2_half(n.lo)), _mm256_mul_ps(x.hi, pow2_half(n.hi))};
+}
 
 HR_INLINE __m256 split_half(__m256 x, __m256 *e)
 {

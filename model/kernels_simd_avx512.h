@@ -32,13 +32,8 @@ HR_INLINE v16 v_max(v16 a, v16 b) { return _mm512_max_ps(a, b); }
 HR_INLINE v16 v_min(v16 a, v16 b) { return _mm512_min_ps(a, b); }
 HR_INLINE v16 v_round(v16 a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT); }
 
-/* 2^n of an integral n in -126..127 */
-HR_INLINE v16 v_pow2(v16 n)
-{
-	const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-
-	return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
-}
+/* x 2^n, n integral in -126..127 */
+HR_INLINE v16 v_scale(v16 x, v16 n) { return _mm512_scalef_ps(x, n); }
 
 /* x = m 2^e with m in [1/2, 1), of normal positive x: returns m, and e as a float */
 HR_INLINE v16 v_split(v16 x, v16 *e)

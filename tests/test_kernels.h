@@ -37,4 +37,18 @@ static inline bool rounds(const struct hr_kernels *k)
 	return strcmp(k->name, "avx512bf16") == 0 || strcmp(k->name, "amx") == 0;
 }
 
+/* |got - want| <= relative times the largest |want|: what a chain of roundings is measured by. */
+static inline void assert_near(const float *got, const float *want, size_t n, double relative, const struct hr_kernels *k,
+                        const char *what)
+{
+	double largest = 1e-30;
+	char label[96];
+
+	for (size_t i = 0; i < n; i++)
+		largest = fmax(largest, fabs((double)want[i]));
+	(void)snprintf(label, sizeof label, "%s %s (of %zu, as a share of the largest)", k->name, what, n);
+	for (size_t i = 0; i < n; i++)
+		assert_close((double)got[i] / largest, (double)want[i] / largest, relative, label, i);
+}
+
 #endif
