@@ -25,14 +25,15 @@ static bool has_avx512(void)
 
 static bool has_bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 
-/* vdpbf16ps does twice the work of an fp32 multiply-add on Zen 4 and 5, half of it on Sapphire Rapids: its place in the order
- * is by maker, since a measurement at start could choose otherwise the next time. */
+/* vdpbf16ps does twice the work of an fp32 multiply-add on Zen 4 and 5, half of it on Sapphire Rapids: its place in the
+ * order is by maker, since a measurement at start could choose otherwise the next time. */
 static bool has_fast_bf16(void) { return has_bf16() && __builtin_cpu_is("amd"); }
 static bool has_slow_bf16(void) { return has_bf16() && !__builtin_cpu_is("amd"); }
 static bool has_amx(void) { return has_bf16() && hr_kernels_amx_allowed(); }
 #endif
 
-static const struct choice choices[] = { /* best first */
+/* Best first. */
+static const struct choice choices[] = {
 #if defined(__x86_64__)
 	{"amx", has_amx, hr_kernels_amx},
 	{"avx512bf16", has_fast_bf16, hr_kernels_bf16},

@@ -1,7 +1,7 @@
 /* model/kernels_amx.c - the set "amx": products of bf16 pairs in AMX tiles, all else as in "avx512".
  *
- * A tile is 16 rows of 64 bytes. C is worked on 32 x 32 at a time: four tiles of sums, two of the left side, two of the right.
- * The left side lies row-major in pairs, the panels as for vdpbf16ps, both with K up to a multiple of 32. */
+ * A tile is 16 rows of 64 bytes. C is worked on 32 x 32 at a time: four tiles of sums, two of the left side, two of the
+ * right. The left side lies row-major in pairs, the panels as for vdpbf16ps, both with K up to a multiple of 32. */
 #include "model/kernels_sets.h"
 
 #if defined(__x86_64__)
@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,amx-tile,amx-bf16"))), apply_to = function)
+#pragma clang attribute push( \
+	__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,amx-tile,amx-bf16"))), \
+	apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,amx-tile,amx-bf16")
 #endif
@@ -78,8 +80,8 @@ static void configure_thread(void)
 	done = true;
 }
 
-/* Tiles 0..3 are the sums (0 1 over 2 3), 4 5 the left side, 6 7 the right one. low, right: whether the block has more than
- * 16 rows, columns. A bias is a start whose rows are 0 bytes apart. */
+/* Tiles 0..3 are the sums (0 1 over 2 3), 4 5 the left side, 6 7 the right one. low, right: whether the block has more
+ * than 16 rows, columns. A bias is a start whose rows are 0 bytes apart. */
 HR_INLINE void start_sums(const struct result *c, bool low, bool right)
 {
 	const float *start = c->start;
@@ -146,8 +148,8 @@ static void copy_block(float *to, size_t to_ld, const float *from, size_t from_l
 }
 
 /* By way of a block of its own: C has fewer rows or columns than whole tiles. */
-static void multiply_corner(const struct result *c, const unit *a, size_t a_row, const unit *b, size_t rows, size_t cols,
-                            size_t steps)
+static void multiply_corner(const struct result *c, const unit *a, size_t a_row, const unit *b, size_t rows,
+                            size_t cols, size_t steps)
 {
 	float block[32 * 32] __attribute__((aligned(64))) = {0};
 	const struct result there = into(block, 32, /* add */ c->start != NULL);
@@ -168,7 +170,8 @@ static void multiply_block(const struct result *c, const struct left *a, const s
 			const struct result part = result_at(*c, m, n);
 
 			if (rows % 16 == 0 && cols % 16 == 0)
-				multiply_32x32(&part, a->at + m * a->row, a->row, b->at + n, steps, rows > 16, cols > 16);
+				multiply_32x32(&part, a->at + m * a->row, a->row, b->at + n, steps, rows > 16,
+				               cols > 16);
 			else
 				multiply_corner(&part, a->at + m * a->row, a->row, b->at + n, rows, cols, steps);
 		}

@@ -1,5 +1,5 @@
-/* model/kernels_attention.h - attention of one head, a few queries at a time so that their logits never leave the first-level
- * cache; only keys up to the tile's last query are touched. Over kernels_tile.h with fp32 units. */
+/* model/kernels_attention.h - attention of one head, a few queries at a time so that their logits never leave the
+ * first-level cache; only keys up to the tile's last query are touched. Over kernels_tile.h with fp32 units. */
 #ifndef HR_MODEL_KERNELS_ATTENTION_H
 #define HR_MODEL_KERNELS_ATTENTION_H
 
@@ -39,10 +39,11 @@ HR_INLINE m16 row_keep(const struct hr_dropout_keys *keys, uint64_t at, size_t c
 /* How many of the 16 keys from c on query i sees. */
 HR_INLINE m16 seen_keys(size_t i, size_t c) { return m_first(i + 1 > c ? i + 1 - c : 0); }
 
-/* The softmax of a tile's queries i.., stage by stage over all of them: within a query each stage waits for the sum or the
- * largest of the one before, and the other queries fill that time. First: logits scaled, biased and masked; the largest. */
-HR_INLINE void mask_logits(float *logits, size_t S, float *largest, size_t width, const struct hr_attention *a, size_t i,
-                           size_t rows)
+/* The softmax of a tile's queries i.., stage by stage over all of them: within a query each stage waits for the sum or
+ * the largest of the one before, and the other queries fill that time. First: logits scaled, biased and masked; the
+ * largest. */
+HR_INLINE void mask_logits(float *logits, size_t S, float *largest, size_t width, const struct hr_attention *a,
+                           size_t i, size_t rows)
 {
 	const v16 scale = v_set1(1 / sqrtf((float)a->d)), outside = v_set1(-INFINITY);
 
@@ -50,7 +51,8 @@ HR_INLINE void mask_logits(float *logits, size_t S, float *largest, size_t width
 		v16 most = outside;
 		for (size_t c = 0; c < width; c += 16) {
 			const v16 bias = v_load_upto(a->bias + (i + r) * a->T + c, a->T - c);
-			const v16 x = v_select(seen_keys(i + r, c), v_fma(v_load(logits + r * S + c), scale, bias), outside);
+			const v16 x =
+				v_select(seen_keys(i + r, c), v_fma(v_load(logits + r * S + c), scale, bias), outside);
 			most = v_max(most, x);
 			v_store(logits + r * S + c, x);
 		}
@@ -112,10 +114,10 @@ static void attention(float *o, const struct hr_attention *a, float *scratch)
 	}
 }
 
-/* Queries i.., each: ds holds the gradient of its dropped probabilities and gets that of its probabilities; dropped gets those
- * dropped probabilities; mean, the probabilities' mean of the gradient. Zero where a key is not seen. */
-HR_INLINE void drop_probs_back(float *ds, float *dropped, size_t S, float *mean, size_t width, const struct hr_attention *a,
-                               const struct hr_dropout_keys *keys, size_t i, size_t rows)
+/* Queries i.., each: ds holds the gradient of its dropped probabilities and gets that of its probabilities; dropped
+ * gets those dropped probabilities; mean, the probabilities' mean of the gradient. Zero where a key is not seen. */
+HR_INLINE void drop_probs_back(float *ds, float *dropped, size_t S, float *mean, size_t width,
+                               const struct hr_attention *a, const struct hr_dropout_keys *keys, size_t i, size_t rows)
 {
 	const v16 grow = v_set1(keys->scale);
 	m16 masks[2];
@@ -123,7 +125,8 @@ HR_INLINE void drop_probs_back(float *ds, float *dropped, size_t S, float *mean,
 	for (size_t r = 0; r < rows; r++) {
 		v16 sum = v_zero();
 		for (size_t c = 0; c < width; c += 16) {
-			const m16 seen = seen_keys(i + r, c), keep = row_keep(keys, a->drop_at + (i + r) * a->T, c, masks);
+			const m16 seen = seen_keys(i + r, c),
+				  keep = row_keep(keys, a->drop_at + (i + r) * a->T, c, masks);
 			const v16 p = v_keep(seen, v_load_upto(a->probs + (i + r) * a->T + c, a->T - c));
 			const v16 up = v_keep(seen, v_keep(keep, v_mul(v_load(ds + r * S + c), grow)));
 
@@ -136,8 +139,8 @@ HR_INLINE void drop_probs_back(float *ds, float *dropped, size_t S, float *mean,
 }
 
 /* The gradient of the logits: added to dbias, and scaled in place. */
-HR_INLINE void softmax_back(float *ds, size_t S, const float *mean, float *dbias, size_t width, const struct hr_attention *a,
-                            size_t i, size_t rows)
+HR_INLINE void softmax_back(float *ds, size_t S, const float *mean, float *dbias, size_t width,
+                            const struct hr_attention *a, size_t i, size_t rows)
 {
 	const v16 scale = v_set1(1 / sqrtf((float)a->d));
 
@@ -155,8 +158,8 @@ HR_INLINE void softmax_back(float *ds, size_t S, const float *mean, float *dbias
 	}
 }
 
-/* to (T, d) += x' rows: x (T, T) lower triangular, rows S apart. The tiles of keys are those that the queries had: the queries
- * before a tile see none of it, and its own are zero where they do not. */
+/* to (T, d) += x' rows: x (T, T) lower triangular, rows S apart. The tiles of keys are those that the queries had: the
+ * queries before a tile see none of it, and its own are zero where they do not. */
 static void add_transposed(float *to, size_t ld, const float *x, size_t S, const struct right *rows, size_t T, size_t d)
 {
 	for (size_t j = 0, keys; j < T; j += keys) {
@@ -169,8 +172,8 @@ static void add_transposed(float *to, size_t ld, const float *x, size_t S, const
 	}
 }
 
-static void attention_back(float *dq, float *dk, float *dv, float *dbias, const float *do_, const struct hr_attention *a,
-                           float *scratch)
+static void attention_back(float *dq, float *dk, float *dv, float *dbias, const float *do_,
+                           const struct hr_attention *a, float *scratch)
 {
 	const struct hr_dropout_keys keys = hr_dropout_prepare(&a->drop);
 	const size_t T = a->T, d = a->d, ld = a->ld, S = up_to_16(T);

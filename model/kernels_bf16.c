@@ -1,5 +1,6 @@
-/* model/kernels_bf16.c - the set "avx512bf16": products of bf16 pairs summed in fp32 (vdpbf16ps), all else as in "avx512".
- * On AMD's Zen 4 and 5 the instruction does twice the work of an fp32 multiply-add, on Intel's Sapphire Rapids half of it. */
+/* model/kernels_bf16.c - the set "avx512bf16": products of bf16 pairs summed in fp32 (vdpbf16ps), all else as in
+ * "avx512". On AMD's Zen 4 and 5 the instruction does twice the work of an fp32 multiply-add, on Intel's Sapphire
+ * Rapids half of it. */
 #include "model/kernels_sets.h"
 
 #if defined(__x86_64__)
@@ -7,7 +8,8 @@
 #include <pthread.h>
 
 #ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), \
+                             apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
 #endif
@@ -25,7 +27,7 @@ HR_INLINE v16 tile_multiply(v16 a, v16 b, v16 sum) { return _mm512_dpbf16_ps(sum
 #include "model/kernels_tile.h"
 
 /* Rows that are converted together and then meet every panel. */
-#define ROWS_BLOCK ((size_t)96)
+#define ROWS_BLOCK     ((size_t)96)
 #define multiply_block multiply_tiles
 
 static size_t panel_steps(size_t K) { return (K + 1) / 2; }

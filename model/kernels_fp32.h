@@ -11,7 +11,7 @@ HR_INLINE v16 tile_multiply(v16 a, v16 b, v16 sum) { return v_fma(a, b, sum); }
 #include "model/kernels_tile.h"
 
 /* Rows that share one reading of the panels: their part of the left side stays in a second-level cache. */
-#define ROWS_BLOCK ((size_t)192)
+#define ROWS_BLOCK     ((size_t)192)
 #define multiply_block multiply_tiles
 
 static size_t panel_steps(size_t K) { return K; }
@@ -35,7 +35,8 @@ static void panel_from_columns(unit *panel, const float *B, size_t ldb, size_t N
 {
 	for (size_t c = 0; c < N; c += 16)
 		for (size_t k = 0; k < K; k += 16)
-			transpose16(panel + k * PANEL + c, PANEL, B + c * ldb + k, ldb, min_size(N - c, 16), min_size(K - k, 16));
+			transpose16(panel + k * PANEL + c, PANEL, B + c * ldb + k, ldb, min_size(N - c, 16),
+			            min_size(K - k, 16));
 }
 
 #include "model/kernels_gemm.h"

@@ -1,8 +1,8 @@
-/* model/kernels_gemm.h - the table's matrix products, over what a set gives: how it lays out both sides, and how it multiplies
- * a block of rows by a panel.
+/* model/kernels_gemm.h - the table's matrix products, over what a set gives: how it lays out both sides, and how it
+ * multiplies a block of rows by a panel.
  *
- * The right side lies in panels of PANEL columns, one step of K after the other; the left side is read in place or laid out
- * a block of rows at a time. Neither the size of a block nor the number of rows beside it shows in the result.
+ * The right side lies in panels of PANEL columns, one step of K after the other; the left side is read in place or laid
+ * out a block of rows at a time. Neither the size of a block nor the number of rows beside it shows in the result.
  *
  * Defined before this file: what kernels_tile.h defines, and panel_steps(), left_block(), panel_from_rows(),
  * panel_from_columns(), multiply_block().
@@ -29,7 +29,8 @@ static void multiply(struct result c, const struct left_source *a, const unit *p
 			for (size_t s = 0; s == 0 || s < steps; s += STEPS_BLOCK) {
 				const struct left a_part = {left.at + s * left.step, left.row, left.step};
 				const struct right b_part = {panels + n * steps + s * PANEL, PANEL};
-				multiply_block(&part, &a_part, &b_part, rows, min_size(N - n, PANEL), min_size(steps - s, STEPS_BLOCK));
+				multiply_block(&part, &a_part, &b_part, rows, min_size(N - n, PANEL),
+				               min_size(steps - s, STEPS_BLOCK));
 				part = into(part.C, part.ldc, /* add */ true);
 			}
 		}
@@ -109,7 +110,8 @@ static void linear_dx(float *dx, const float *dy, const struct hr_linear *l, siz
 	multiply(into(dx, l->in, add), &a, panels, P, l->in, l->out, (unit *)scratch);
 }
 
-/* Columns c..c + 63 of x (P, D), each a chain from the first row to the last; four of them side by side hide the adds' time. */
+/* Columns c..c + 63 of x (P, D), each a chain from the first row to the last; four of them side by side hide the adds'
+ * time. */
 static void add_rows_64(float *sum, const float *x, size_t P, size_t D)
 {
 	v16 total[4];
@@ -144,7 +146,8 @@ static void linear_dw(float *dw, float *db, const float *x, const float *dy, siz
 }
 
 #define HR_SET_PRODUCTS(table) \
-	((table).packed_bytes = packed_bytes, (table).pack = pack, (table).linear = linear, (table).linear_dx = linear_dx, \
-	 (table).linear_dw = linear_dw, (table).gemm_nn = gemm_nn, (table).gemm_nt = gemm_nt, (table).gemm_tn = gemm_tn)
+	((table).packed_bytes = packed_bytes, (table).pack = pack, (table).linear = linear, \
+	 (table).linear_dx = linear_dx, (table).linear_dw = linear_dw, (table).gemm_nn = gemm_nn, \
+	 (table).gemm_nt = gemm_nt, (table).gemm_tn = gemm_tn)
 
 #endif

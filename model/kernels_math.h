@@ -21,8 +21,8 @@ HR_INLINE float v_largest(v16 x)
 	return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-/* 2^t for t clamped to -126..127; a NaN stays. Cephes' exp2f: a polynomial of t - round(t) (Moshier 1989), 2 units in the last
- * place. */
+/* 2^t for t clamped to -126..127; a NaN stays. Cephes' exp2f: a polynomial of t - round(t) (Moshier 1989), 2 units in
+ * the last place. */
 HR_INLINE v16 v_exp2_clamped(v16 t)
 {
 	const v16 inside = v_max(v_set1(-126), v_min(v_set1(127), t)), n = v_round(inside), f = v_sub(inside, n);
@@ -35,8 +35,9 @@ HR_INLINE v16 v_exp2_clamped(v16 t)
 	return v_scale(v_fma(p, f, v_set1(1)), n);
 }
 
-/* e^x of x <= 0, 0 below -87.3 (-INFINITY too); above 88 it stops at 2^127. The product with log2 e is rounded, so the relative
- * error grows as |x| 2^-24: 2e-8 of the largest term of a softmax, in exchange for a third of the instructions. */
+/* e^x of x <= 0, 0 below -87.3 (-INFINITY too); above 88 it stops at 2^127. The product with log2 e is rounded, so the
+ * relative error grows as |x| 2^-24: 2e-8 of the largest term of a softmax, in exchange for a third fewer
+ * instructions. */
 HR_INLINE v16 v_exp(v16 x)
 {
 	const v16 t = v_mul(x, v_set1(1.44269504f));

@@ -1,5 +1,5 @@
-/* model/kernels_pairs.h - bf16 layouts: a unit holds the values of two neighbouring k, rounded to nearest even, the even k in
- * the low half. Both sides of a product are converted once per call, a layer's weights once per change. */
+/* model/kernels_pairs.h - bf16 layouts: a unit holds the values of two neighbouring k, rounded to nearest even, the
+ * even k in the low half. Both sides of a product are converted once per call, a layer's weights once per change. */
 #ifndef HR_MODEL_KERNELS_PAIRS_H
 #define HR_MODEL_KERNELS_PAIRS_H
 
@@ -10,8 +10,8 @@ HR_INLINE __m512i pairs_along(v16 first, v16 second) { return (__m512i)_mm512_cv
 
 HR_INLINE __m512i pairs_across(v16 even, v16 odd)
 {
-	const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
-	                                       20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+	const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+	                                       6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
 
 	return _mm512_permutexvar_epi16(order, pairs_along(even, odd));
 }
@@ -36,7 +36,8 @@ static void pack_along(unit *to, size_t to_ld, const float *x, size_t ld, size_t
 {
 	for (size_t r = 0; r < rows; r++)
 		for (size_t s = 0; s < steps; s += 16)
-			_mm512_storeu_si512(to + r * to_ld + s, 2 * s < K ? row_pairs(x + r * ld, 2 * s, K) : _mm512_setzero_si512());
+			_mm512_storeu_si512(to + r * to_ld + s,
+			                    2 * s < K ? row_pairs(x + r * ld, 2 * s, K) : _mm512_setzero_si512());
 }
 
 /* x (K, N) to steps rows of N pairs, rows `to_ld` units apart. */
@@ -55,7 +56,8 @@ static void pack_along_transposed(unit *to, size_t to_ld, const float *x, size_t
 	for (size_t c = 0; c < N; c += 16) {
 		for (size_t s = 0; s < steps; s += 16) {
 			HR_EACH_16(i, {
-				r[i] = c + i < N && 2 * s < K ? row_pairs(x + (c + i) * ld, 2 * s, K) : _mm512_setzero_si512();
+				r[i] = c + i < N && 2 * s < K ? row_pairs(x + (c + i) * ld, 2 * s, K)
+				                              : _mm512_setzero_si512();
 			})
 			transpose_words(r);
 			HR_EACH_16(i, {

@@ -1,5 +1,5 @@
-/* model/kernels_reference.c - the kernels as their formulas read, and OpenBLAS for the matrix products. The other sets are
- * tested against this one, so nothing here is clever: sums in double, one row after the other. */
+/* model/kernels_reference.c - the kernels as their formulas read, and OpenBLAS for the matrix products. The other sets
+ * are tested against this one, so nothing here is clever: sums in double, one row after the other. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -16,13 +16,13 @@ static void pack(struct hr_linear *l) { (void)l; }
 
 /* ---- matrix products ---- */
 
-static void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, float *C, size_t ldc, const float *A, size_t lda, const float *B,
-                 size_t ldb, size_t M, size_t N, size_t K, bool add)
+static void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, float *C, size_t ldc, const float *A, size_t lda,
+                 const float *B, size_t ldb, size_t M, size_t N, size_t K, bool add)
 {
 	if (M == 0 || N == 0)
 		return;
-	cblas_sgemm(CblasRowMajor, ta, tb, (blasint)M, (blasint)N, (blasint)K, 1, A, (blasint)lda, B, (blasint)ldb, add ? 1 : 0,
-	            C, (blasint)ldc);
+	cblas_sgemm(CblasRowMajor, ta, tb, (blasint)M, (blasint)N, (blasint)K, 1, A, (blasint)lda, B, (blasint)ldb,
+	            add ? 1 : 0, C, (blasint)ldc);
 }
 
 static void gemm_nn(float *C, size_t ldc, const float *A, size_t lda, const float *B, size_t ldb, size_t M, size_t N,
@@ -119,7 +119,8 @@ static void attention(float *o, const struct hr_attention *a, float *scratch)
 		float *row = a->probs + i * a->T, *out = o + i * a->ld;
 
 		for (size_t j = 0; j <= i; j++)
-			row[j] = (float)(dot(a->q + i * a->ld, a->k + j * a->ld, a->d) * scale + (double)a->bias[i * a->T + j]);
+			row[j] = (float)(dot(a->q + i * a->ld, a->k + j * a->ld, a->d) * scale +
+			                 (double)a->bias[i * a->T + j]);
 		(void)softmax(row, i + 1);
 		memset(out, 0, a->d * sizeof *out);
 		for (size_t j = 0; j <= i; j++)
@@ -144,8 +145,8 @@ static void attention_row_back(float *ds, float *dv, const float *dout, const st
 		ds[j] = row[j] * (float)((double)ds[j] - mean);
 }
 
-static void attention_back(float *dq, float *dk, float *dv, float *dbias, const float *do_, const struct hr_attention *a,
-                           float *scratch)
+static void attention_back(float *dq, float *dk, float *dv, float *dbias, const float *do_,
+                           const struct hr_attention *a, float *scratch)
 {
 	const float scale = 1 / sqrtf((float)a->d);
 	const size_t ld = a->ld;

@@ -53,8 +53,8 @@ static void norm(float *y, float *xhat, float *rstd, const float *x, const float
 }
 
 /* One row's dx, and its share of dg and db. */
-HR_INLINE void norm_row_back(float *dx, float *dg, float *db, const float *dy, const float *xhat, float rstd, const float *g,
-                             size_t D)
+HR_INLINE void norm_row_back(float *dx, float *dg, float *db, const float *dy, const float *xhat, float rstd,
+                             const float *g, size_t D)
 {
 	const float share = 1 / (float)D;
 	v16 sum = v_zero(), along = v_zero();
@@ -128,7 +128,8 @@ static void gelu_back(float *dx, const float *dy, const float *x, size_t n)
 {
 	for (size_t i = 0; i < n; i += 16) {
 		const v16 v = v_load_upto(x + i, n - i), gate = gelu_gate(v);
-		const v16 slope = v_fma(v_mul(v, v), v_set1(6 * HR_GELU_SCALE * HR_GELU_CUBE), v_set1(2 * HR_GELU_SCALE));
+		const v16 slope =
+			v_fma(v_mul(v, v), v_set1(6 * HR_GELU_SCALE * HR_GELU_CUBE), v_set1(2 * HR_GELU_SCALE));
 		const v16 bend = v_mul(v_mul(v, gate), v_mul(v_sub(v_set1(1), gate), slope));
 		v_store_upto(dx + i, n - i, v_mul(v_load_upto(dy + i, n - i), v_add(gate, bend)));
 	}
@@ -222,7 +223,8 @@ static void adamw(float *w, float *m, float *v, float *g, size_t n, float rate, 
 		const size_t some = n - i;
 		const v16 grad = v_load_upto(g + i, some), weight = v_load_upto(w + i, some);
 		const v16 first = v_fma(v_set1(beta1), v_load_upto(m + i, some), v_mul(v_set1(1 - beta1), grad));
-		const v16 second = v_fma(v_set1(beta2), v_load_upto(v + i, some), v_mul(v_mul(v_set1(1 - beta2), grad), grad));
+		const v16 second =
+			v_fma(v_set1(beta2), v_load_upto(v + i, some), v_mul(v_mul(v_set1(1 - beta2), grad), grad));
 		const v16 change = v_div(v_mul(fix1, first), v_add(v_sqrt(v_mul(fix2, second)), v_set1(eps)));
 
 		v_store_upto(m + i, some, first);

@@ -27,17 +27,19 @@ bool hr_kernels_amx_allowed(void);
 	HR_AT(i, 4, __VA_ARGS__) HR_AT(i, 5, __VA_ARGS__) HR_AT(i, 6, __VA_ARGS__) HR_AT(i, 7, __VA_ARGS__)
 #define HR_EACH_16(i, ...) \
 	HR_EACH_8(i, __VA_ARGS__) \
-	HR_AT(i, 8, __VA_ARGS__) HR_AT(i, 9, __VA_ARGS__) HR_AT(i, 10, __VA_ARGS__) HR_AT(i, 11, __VA_ARGS__) \
-	HR_AT(i, 12, __VA_ARGS__) HR_AT(i, 13, __VA_ARGS__) HR_AT(i, 14, __VA_ARGS__) HR_AT(i, 15, __VA_ARGS__)
+	HR_AT(i, 8, __VA_ARGS__) \
+	HR_AT(i, 9, __VA_ARGS__) HR_AT(i, 10, __VA_ARGS__) HR_AT(i, 11, __VA_ARGS__) HR_AT(i, 12, __VA_ARGS__) \
+		HR_AT(i, 13, __VA_ARGS__) HR_AT(i, 14, __VA_ARGS__) HR_AT(i, 15, __VA_ARGS__)
 
-#define HR_NORM_EPSILON 1e-5f
+#define HR_NORM_EPSILON  1e-5f
 #define HR_UNIT_NORM_MIN 1e-6f
-#define HR_GELU_SCALE 0.7978845608f /* sqrt(2 / pi) */
-#define HR_GELU_CUBE 0.044715f
+#define HR_GELU_SCALE    0.7978845608f /* sqrt(2 / pi) */
+#define HR_GELU_CUBE     0.044715f
 
-/* Dropout: elements 2n and 2n + 1 take the low and the high 16 bits of one 32-bit hash of n and are kept when theirs reach
- * the threshold. The mixer is "lowbias32" (Wellons, hash-prospector, 2018) with half the key before and half inside it:
- * multiplies, shifts and adds of 32 bits, so that 16 words fit a vector register. The stream repeats after 2^33 elements. */
+/* Dropout: elements 2n and 2n + 1 take the low and the high 16 bits of one 32-bit hash of n and are kept when theirs
+ * reach the threshold. The mixer is "lowbias32" (Wellons, hash-prospector, 2018) with half the key before and half
+ * inside it: multiplies, shifts and adds of 32 bits, so that 16 words fit a vector register. The stream repeats after
+ * 2^33 elements. */
 #define HR_DROPOUT_STEP 0x9e3779b9u
 #define HR_DROPOUT_MUL1 0x7feb352du
 #define HR_DROPOUT_MUL2 0x846ca68bu

@@ -1,5 +1,5 @@
-/* model/kernels_simd_avx2.h - sixteen floats as two AVX registers. The same names as kernels_simd_avx512.h, operation by
- * operation with the same result, so that what is written over them gives the same bits in both sets. */
+/* model/kernels_simd_avx2.h - sixteen floats as two AVX registers. The same names as kernels_simd_avx512.h, operation
+ * by operation with the same result, so that what is written over them gives the same bits in both sets. */
 #ifndef HR_MODEL_KERNELS_SIMD_H
 #define HR_MODEL_KERNELS_SIMD_H
 
@@ -67,8 +67,8 @@ HR_INLINE __m256 split_half(__m256 x, __m256 *e)
 	const __m256i bits = _mm256_castps_si256(x);
 
 	*e = _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(126)));
-	return _mm256_castsi256_ps(_mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi32(0x007fffff)),
-	                                           _mm256_set1_epi32(0x3f000000)));
+	return _mm256_castsi256_ps(
+		_mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi32(0x007fffff)), _mm256_set1_epi32(0x3f000000)));
 }
 
 /* x = m 2^e with m in [1/2, 1), of normal positive x: returns m, and e as a float */
@@ -77,7 +77,8 @@ HR_INLINE v16 v_split(v16 x, v16 *e) { return (v16){split_half(x.lo, &e->lo), sp
 HR_INLINE m16 m_first(size_t n)
 {
 	const __m256i count = _mm256_set1_epi32(n > 16 ? 16 : (int)n);
-	const __m256i low = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0), high = _mm256_add_epi32(low, _mm256_set1_epi32(8));
+	const __m256i low = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0),
+		      high = _mm256_add_epi32(low, _mm256_set1_epi32(8));
 
 	return (m16){_mm256_castsi256_ps(_mm256_cmpgt_epi32(count, low)),
 	             _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, high))};
@@ -93,7 +94,8 @@ HR_INLINE v16 v_select(m16 m, v16 yes, v16 no)
 HR_INLINE v16 v_keep(m16 m, v16 x) { return (v16){_mm256_and_ps(m.lo, x.lo), _mm256_and_ps(m.hi, x.hi)}; }
 HR_INLINE v16 v_load_some(const float *p, m16 m)
 {
-	return (v16){_mm256_maskload_ps(p, _mm256_castps_si256(m.lo)), _mm256_maskload_ps(p + 8, _mm256_castps_si256(m.hi))};
+	return (v16){_mm256_maskload_ps(p, _mm256_castps_si256(m.lo)),
+	             _mm256_maskload_ps(p + 8, _mm256_castps_si256(m.hi))};
 }
 HR_INLINE void v_store_some(float *p, m16 m, v16 x)
 {
@@ -171,8 +173,8 @@ HR_INLINE void transpose16(float *to, size_t ld_to, const float *from, size_t ld
 {
 	for (size_t i = 0; i < 16; i += 8)
 		for (size_t j = 0; j < cols; j += 8)
-			transpose8(to + j * ld_to + i, ld_to, from + (rows > i ? i * ld_from : 0) + j, ld_from, rows > i ? rows - i : 0,
-			           cols - j < 8 ? cols - j : 8);
+			transpose8(to + j * ld_to + i, ld_to, from + (rows > i ? i * ld_from : 0) + j, ld_from,
+			           rows > i ? rows - i : 0, cols - j < 8 ? cols - j : 8);
 }
 
 #endif

@@ -1,5 +1,5 @@
-/* model/kernels_simd_avx512.h - sixteen floats as one AVX-512 register. The same names as kernels_simd_avx2.h, operation by
- * operation with the same result, so that what is written over them gives the same bits in both sets. */
+/* model/kernels_simd_avx512.h - sixteen floats as one AVX-512 register. The same names as kernels_simd_avx2.h,
+ * operation by operation with the same result, so that what is written over them gives the same bits in both sets. */
 #ifndef HR_MODEL_KERNELS_SIMD_H
 #define HR_MODEL_KERNELS_SIMD_H
 
@@ -41,8 +41,8 @@ HR_INLINE v16 v_split(v16 x, v16 *e)
 	const __m512i bits = _mm512_castps_si512(x);
 
 	*e = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_srli_epi32(bits, 23), _mm512_set1_epi32(126)));
-	return _mm512_castsi512_ps(_mm512_or_si512(_mm512_and_si512(bits, _mm512_set1_epi32(0x007fffff)),
-	                                           _mm512_set1_epi32(0x3f000000)));
+	return _mm512_castsi512_ps(
+		_mm512_or_si512(_mm512_and_si512(bits, _mm512_set1_epi32(0x007fffff)), _mm512_set1_epi32(0x3f000000)));
 }
 
 HR_INLINE m16 m_first(size_t n) { return (m16)(n >= 16 ? 0xffffu : (1u << n) - 1); }

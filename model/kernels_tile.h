@@ -1,7 +1,8 @@
-/* model/kernels_tile.h - the innermost matrix product: a tile of C in registers, and the loop of tiles over rows and columns.
+/* model/kernels_tile.h - the innermost matrix product: a tile of C in registers, and the loop of tiles over rows and
+ * columns.
  *
- * A step is what one multiply-add takes: one k of fp32, a pair of k of bf16. Each element of C is one chain of multiply-adds
- * that starts from what stood there (or the bias, or zero), whatever rows and columns stand beside it.
+ * A step is what one multiply-add takes: one k of fp32, a pair of k of bf16. Each element of C is one chain of
+ * multiply-adds that starts from what stood there (or the bias, or zero), whatever rows and columns stand beside it.
  *
  * Defined before this file: unit (the type of one step of one column), tile_left(), tile_right(), tile_multiply().
  */
@@ -10,8 +11,8 @@
 
 #include "model/kernels_panel.h"
 
-/* The sums must live in registers, so these loops are written out: neither compiler unrolls them reliably at -O2. The counts
- * are constants of the place that tile() is inlined into, so what a smaller tile does not have costs nothing. */
+/* The sums must live in registers, so these loops are written out: neither compiler unrolls them reliably at -O2. The
+ * counts are constants of the place that tile() is inlined into, so what a smaller tile does not have costs nothing. */
 #define AT_(name, value, limit, ...) \
 	if (value < (limit)) { \
 		enum { name = value }; \
@@ -44,8 +45,8 @@ HR_INLINE void tile(struct result c, struct left a, struct right b, size_t steps
 		EACH_ROW(r, EACH_VEC(v, sum[r][v] = v_zero();))
 	} else {
 		EACH_ROW(r, EACH_VEC(v, {
-			sum[r][v] = v_load_upto(c.start + r * c.start_ld + 16 * v, v + 1 == vecs ? tail : 16);
-		}))
+				 sum[r][v] = v_load_upto(c.start + r * c.start_ld + 16 * v, v + 1 == vecs ? tail : 16);
+			 }))
 	}
 	for (size_t s = 0; s < steps; s++) {
 		EACH_VEC(v, right[v] = tile_right(b.at + s * b.step + 16 * v);)
@@ -67,8 +68,8 @@ HR_INLINE void tile(struct result c, struct left a, struct right b, size_t steps
 #define TILE_CASES(rows) TILE_CASE(rows, 1)
 #endif
 
-/* Structs go by reference: by value they are copied through the stack in pieces of another size than they were written in,
- * which a processor waits for; a small head's attention took a fifth longer. */
+/* Structs go by reference: by value they are copied through the stack in pieces of another size than they were written
+ * in, which a processor waits for; a small head's attention took a fifth longer. */
 static void tile_of(const struct result *to, const struct left *left, const struct right *right, size_t m, size_t n,
                     size_t rows, size_t cols, size_t steps)
 {
