@@ -12,4 +12,5 @@ static int64_t read_us(clockid_t id)
 
 int64_t hr_wall_ms(void) { return read_us(CLOCK_REALTIME) / 1000; }
 int64_t hr_mono_us(void) { return read_us(CLOCK_MONOTONIC); }
+int64_t hr_process_cpu_us(void) { return read_us(CLOCK_PROCESS_CPUTIME_ID); }
 int64_t hr_thread_cpu_us(void) { return read_us(CLOCK_THREAD_CPUTIME_ID); }

@@ -6,6 +6,7 @@
 
 int64_t hr_wall_ms(void);  /* ms since 1970 UTC */
 int64_t hr_mono_us(void);  /* never goes back; only differences mean anything */
-int64_t hr_thread_cpu_us(void); /* CPU time of the calling thread */
+int64_t hr_thread_cpu_us(void);  /* CPU time of the calling thread */
+int64_t hr_process_cpu_us(void); /* CPU time of all threads of this process */
 
 #endif

@@ -10,6 +10,9 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *does;
 } commands[] = {
+	{"demo", hr_cmd_demo, "broker, traffic, training and queries in one process, with no set-up"},
+	{"evaluate", hr_cmd_evaluate, "published protocols on a file, with the code of the daemon"},
+	{"state", hr_cmd_state, "look into the state of a daemon that is not running"},
 	{"query", hr_cmd_query, "ask a running daemon: vectors, neighbours, recommendations"},
 	{"config", hr_cmd_config, "the settings in force, the sample file, and whether a file is accepted"},
 };

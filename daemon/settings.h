@@ -37,7 +37,7 @@
 	X(events_accept_gap, "events.accept_gap", BOOL, "false", 0, 0, 0, "", \
 	  "Go on when the topic lost events that were not read yet; what is gone is recorded. Otherwise that stops the start.") \
 	X(events_future_limit, "events.future_limit", DURATION, "10m", 0, 365 * HR_MS_DAY, T, "", \
-	  "An event further ahead of stream time (the largest event time so far) is rejected.") \
+	  "An event further ahead of both stream time (the largest event time so far) and its broker timestamp is rejected.") \
 	X(events_default_kind, "events.default_kind", ENUM, "none", 0, 0, T, HR_KIND_WORDS, \
 	  "Kind of a JSON event that names none; none rejects such an event.") \
 	X(events_json_user, "events.json.user", STRING, "user", 1, 256, T, "", \

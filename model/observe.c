@@ -25,7 +25,7 @@ static bool is_question(const struct hr_trainer *t, const struct hr_observation 
 {
 	struct hr_rng rng = hr_rng_stream(t->config.seed, HR_PURPOSE_QUESTION, e->ordinal);
 
-	if (e->history_len == 0 || hr_rng_unit(&rng) >= (double)t->config.evaluate_share)
+	if (e->history_len == 0 || hr_rng_unit(&rng) >= (double)t->ask_share)
 		return false;
 	return t->config.repeats || !in_history(e);
 }
@@ -148,7 +148,8 @@ static void hide_history(struct hr_trainer *t, const struct hr_observation *e, b
 
 static uint8_t slices_of(const struct hr_trainer *t, const struct hr_observation *e)
 {
-	const bool cold = hr_counters_events(t->counters, e->item) < COLD_EVENTS;
+	const bool cold = t->cut_rows != HR_NONE ? e->item >= t->cut_rows
+	                                         : hr_counters_events(t->counters, e->item) < COLD_EVENTS;
 
 	return (uint8_t)(1u << HR_SLICE_ALL | 1u << (cold ? HR_SLICE_COLD : HR_SLICE_WARM) |
 	                 (e->history_len < SHORT_HISTORY ? 1u << HR_SLICE_SHORT : 0));
@@ -181,21 +182,51 @@ static void learn(struct hr_trainer *t, const struct hr_observation *e)
 	t->stream_ms = e->time_ms > t->stream_ms ? e->time_ms : t->stream_ms;
 }
 
+/* Answers question number q, which is event e; logits are made for a run of questions at its first. */
+static void answer_next(struct hr_trainer *t, const struct hr_observation *e, size_t q, size_t questions)
+{
+	const size_t at_once = questions_at_once(t);
+
+	if (q % at_once == 0)
+		score_questions(t, q, questions - q < at_once ? questions - q : at_once);
+	answer(t, e, t->observing.logits + q % at_once * t->items.rows);
+}
+
 void hr_trainer_observe(struct hr_trainer *t, const struct hr_observation *events, size_t count)
 {
-	const size_t questions = choose_questions(t, events, count), at_once = questions_at_once(t);
+	const size_t questions = choose_questions(t, events, count);
 	size_t q = 0;
 
 	if (questions > 0)
 		encode_questions(t, events, questions);
 	for (size_t i = 0; i < count; i++) {
-		if (q < questions && t->observing.question[q] == i) {
-			if (q % at_once == 0)
-				score_questions(t, q, questions - q < at_once ? questions - q : at_once);
-			answer(t, &events[i], t->observing.logits + q % at_once * t->items.rows);
-			q++;
-		}
+		if (q < questions && t->observing.question[q] == i)
+			answer_next(t, &events[i], q++, questions);
 		learn(t, &events[i]);
 	}
 	t->state_dirty |= count > 0;
+}
+
+void hr_trainer_ask(struct hr_trainer *t, const struct hr_observation *events, size_t count)
+{
+	const size_t questions = choose_questions(t, events, count);
+
+	if (questions > 0)
+		encode_questions(t, events, questions);
+	for (size_t q = 0; q < questions; q++)
+		answer_next(t, &events[t->observing.question[q]], q, questions);
+	t->state_dirty |= questions > 0;
+}
+
+void hr_trainer_count(struct hr_trainer *t, const struct hr_observation *events, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		learn(t, &events[i]);
+	t->state_dirty |= count > 0;
+}
+
+void hr_trainer_cut(struct hr_trainer *t)
+{
+	t->ask_share = 1;
+	t->cut_rows = (uint32_t)t->items.rows;
 }

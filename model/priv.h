@@ -31,6 +31,8 @@ struct hr_trainer {
 	uint64_t steps;
 	int64_t stream_ms;    /* largest event time seen; INT64_MIN before the first */
 	float rate;           /* instead of the configured one; 0: none */
+	float ask_share;      /* of events that are questions; the configured one until the cut */
+	uint32_t cut_rows;    /* items known at the cut; HR_NONE: there was none */
 	/* ---- between calls only memory ---- */
 	bool dense_dirty, state_dirty;
 	struct { /* what was loaded, for hr_trainer_loaded */

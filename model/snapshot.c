@@ -16,12 +16,14 @@ struct hr_snapshot *hr_snapshot_new(const struct hr_encoder *e, size_t rows)
 	hr_encoder_init(&w->encoder, e->k, &e->at, w->w);
 	w->unit = hr_alloc(rows * D, sizeof *w->unit);
 	w->log_popularity = hr_alloc(rows, sizeof *w->log_popularity);
+	w->events = hr_alloc(rows, sizeof *w->events);
 	w->live = hr_alloc(rows, sizeof *w->live);
 	s->rows = rows;
 	s->width = D;
 	s->unit = w->unit;
 	s->live = w->live;
 	s->log_popularity = w->log_popularity;
+	s->events = w->events;
 	s->weights = w;
 	atomic_init(&s->references, 1);
 	return s;
@@ -37,6 +39,7 @@ void hr_snapshot_unref(struct hr_snapshot *s)
 	hr_free(s->weights->w);
 	hr_free(s->weights->unit);
 	hr_free(s->weights->log_popularity);
+	hr_free(s->weights->events);
 	hr_free(s->weights->live);
 	hr_free(s->weights);
 	hr_free(s);

@@ -14,6 +14,7 @@ struct hr_snapshot {
 	const float *unit;           /* (rows, width): item vectors of length 1 */
 	const uint8_t *live;         /* rows: 1 = may be recommended */
 	const float *log_popularity; /* rows: log(popularity + .05) at the snapshot's stream time */
+	const uint64_t *events;      /* rows: events counted ever */
 	float scale;                 /* logit = scale * (user . item) */
 	uint64_t steps;
 	/* ---- set by the daemon before it is shared ---- */

@@ -8,6 +8,7 @@
 struct hr_snapshot_weights {
 	struct hr_encoder encoder; /* bound to w below */
 	float *w, *unit, *log_popularity;
+	uint64_t *events;
 	uint8_t *live;
 };
 

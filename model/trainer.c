@@ -49,6 +49,8 @@ bool hr_trainer_new(const struct hr_model_config *config, struct hr_trainer **re
 	t->k = kernels;
 	t->pool = hr_pool_new(config->workers);
 	t->stream_ms = INT64_MIN;
+	t->ask_share = config->evaluate_share;
+	t->cut_rows = HR_NONE;
 	t->state_dirty = true;
 	new_dense(t);
 	hr_items_init(&t->items, config->width, config->seed, HR_PURPOSE_ITEM);
@@ -211,6 +213,8 @@ struct hr_snapshot *hr_trainer_snapshot(struct hr_trainer *t)
 	for (size_t row = 0; row < s->rows; row++)
 		log_popularity[row] += 0.05f;
 	t->k->logs(log_popularity, log_popularity, s->rows);
+	for (size_t row = 0; row < s->rows; row++)
+		s->weights->events[row] = hr_counters_events(t->counters, (uint32_t)row);
 	s->scale = expf(t->w[t->encoder.at.log_scale]);
 	s->steps = t->steps;
 	return s;

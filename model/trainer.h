@@ -58,6 +58,14 @@ struct hr_observation {
  */
 void hr_trainer_observe(struct hr_trainer *t, const struct hr_observation *events, size_t count);
 
+/** The two halves of observe apart, for protocols that rank a whole day before any of it is learned. */
+void hr_trainer_ask(struct hr_trainer *t, const struct hr_observation *events, size_t count);
+void hr_trainer_count(struct hr_trainer *t, const struct hr_observation *events, size_t count);
+
+/** Evaluation begins here: from now on every event is a question, and cold means an item first seen after this call. Not part
+ * of the records. */
+void hr_trainer_cut(struct hr_trainer *t);
+
 struct hr_step_result {
 	bool trained;    /* false: the batch held no position with a target, or the step was refused */
 	bool refused;    /* not finite: nothing was changed */

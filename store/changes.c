@@ -200,3 +200,15 @@ struct hr_change *hr_changes_sorted(const struct hr_changes *c)
 	qsort(sorted, c->count, sizeof *sorted, by_key);
 	return sorted;
 }
+
+void hr_changes_each(const struct hr_changes *c, hr_record_put_fn *put, void *ctx)
+{
+	HR_AUTO(hr_auto_free) struct hr_change *sorted = hr_changes_sorted(c);
+
+	for (size_t i = 0; i < c->count; i++) {
+		const struct hr_change *one = &sorted[i];
+
+		put(ctx, (enum hr_record_class)one->cls, one->number, one->value == NULL ? NULL : one->value + HR_VALUE_CRC,
+		    one->value == NULL ? 0 : one->value_len - HR_VALUE_CRC);
+	}
+}

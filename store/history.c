@@ -282,17 +282,25 @@ static bool read_raw(struct hr_cursor *c, struct raw *r, struct hr_error *err)
 	return true;
 }
 
-static bool check_raw(const struct hr_histories *h, const struct raw *r, struct hr_error *err)
+/* What can be said without the other users. */
+static bool check_bounds(const struct raw *r, uint16_t length, struct hr_error *err)
 {
 	if (r->id_len == 0 || r->id_len > HR_ID_MAX)
 		return hr_fail(err, HR_E_FORMAT, "an id of %zu bytes is not 1..%u", r->id_len, HR_ID_MAX);
+	if (r->len > length)
+		return hr_fail(err, HR_E_FORMAT, "a history of %u events is over %u", r->len, length);
+	return true;
+}
+
+static bool check_raw(const struct hr_histories *h, const struct raw *r, struct hr_error *err)
+{
+	if (!check_bounds(r, h->length, err))
+		return false;
 	if (hr_idmap_find(h->ids, r->id, r->id_len) != HR_NONE)
 		return hr_fail(err, HR_E_FORMAT, "its id belongs to user %" PRIu32 " already",
 		               hr_idmap_find(h->ids, r->id, r->id_len));
 	if (r->flags > FLAG_FORGOTTEN)
 		return hr_fail(err, HR_E_FORMAT, "flags %u are over %d", r->flags, FLAG_FORGOTTEN);
-	if (r->len > h->length)
-		return hr_fail(err, HR_E_FORMAT, "a history of %u events is over %u", r->len, h->length);
 	if (r->seen_len > HR_SEEN_MAX)
 		return hr_fail(err, HR_E_FORMAT, "%u event ids are over %u", r->seen_len, HR_SEEN_MAX);
 	if (r->events < r->len || r->events < r->seen_len)
@@ -352,6 +360,21 @@ bool hr_histories_load(struct hr_histories *h, uint32_t user, const void *bytes,
 	if (!read_raw(&c, &r, err) || !check_raw(h, &r, err) || !read_past(r.past, past, r.len, err))
 		return hr_context(err, "user %" PRIu32, user);
 	keep(h, &r, past);
+	return true;
+}
+
+bool hr_user_record_decode(const void *bytes, size_t len, struct hr_user_record *ret_record, struct hr_error *err)
+{
+	struct hr_cursor c = {.p = bytes, .left = len};
+	struct raw r = {0};
+
+	_Static_assert(sizeof ret_record->id == HR_ID_MAX, "a record's id fits");
+	if (!read_raw(&c, &r, err) || !check_bounds(&r, HR_HISTORY_MAX, err) || !read_past(r.past, ret_record->past, r.len, err))
+		return hr_context(err, "user record");
+	memcpy(ret_record->id, r.id, r.id_len);
+	ret_record->id_len = r.id_len;
+	ret_record->events = r.events;
+	ret_record->len = r.len;
 	return true;
 }
 

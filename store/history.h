@@ -73,6 +73,17 @@ HR_MUST_USE bool hr_histories_load(struct hr_histories *h, uint32_t user, const 
 /** Barrier that last changed a user: which vectors may have to be published again after a crash. */
 uint64_t hr_histories_changed(const struct hr_histories *h, uint32_t user);
 
+/** What a user's record says, without a struct hr_histories around it: the publisher reads a barrier's records so. */
+struct hr_user_record {
+	uint8_t id[256]; /* HR_ID_MAX */
+	size_t id_len;
+	uint64_t events;
+	uint16_t len; /* 0: forgotten, or nothing yet */
+	struct hr_past past[HR_HISTORY_MAX];
+};
+HR_MUST_USE bool hr_user_record_decode(const void *bytes, size_t len, struct hr_user_record *ret_record,
+                                       struct hr_error *err);
+
 size_t hr_histories_memory_bytes(const struct hr_histories *h);
 
 #endif

@@ -145,7 +145,7 @@ static bool settle_manifest(struct hr_store *s, struct hr_manifest *m, struct hr
 		return hr_fail(err, HR_E_STORE, "there are records but no manifest");
 	if (!hr_manifest_decode(bytes.p, bytes.len, &held, err))
 		return false;
-	if (held.config_hash != m->config_hash)
+	if (m->config_hash != 0 && held.config_hash != m->config_hash)
 		return hr_fail(err, HR_E_CONFIG,
 		               "the state was made under configuration %016" PRIx64 ", this one is %016" PRIx64
 		               ": restore the old settings or start from an empty directory",

@@ -42,7 +42,6 @@ struct hr_change {
 
 /** The changes by key, ascending; hr_changes_count() of them; hr_free() it. */
 struct hr_change *hr_changes_sorted(const struct hr_changes *c);
-const uint8_t *hr_changes_order_log(const struct hr_changes *c, size_t *ret_len);
 
 void hr_record_key(uint8_t key[HR_KEY_RECORD], uint8_t cls, uint32_t number);
 /** Part of the digest: hash of class | u32 number, little-endian | bytes. named holds just that. */

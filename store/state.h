@@ -35,6 +35,9 @@ void hr_changes_free(struct hr_changes *c);
 void hr_changes_put(void *changes, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len);
 /** The order log of this barrier, sealed; copied, the last call wins. Without a call an empty one is written. */
 void hr_changes_order(struct hr_changes *c, const void *bytes, size_t len);
+const uint8_t *hr_changes_order_log(const struct hr_changes *c, size_t *ret_len); /* borrowed, good until _free */
+/** Hands every record on, by class and ascending number. */
+void hr_changes_each(const struct hr_changes *c, hr_record_put_fn *put, void *ctx);
 size_t hr_changes_bytes(const struct hr_changes *c); /* keys and values that will be written */
 size_t hr_changes_count(const struct hr_changes *c);
 /** The bytes put for a name, or NULL (none, or a delete); borrowed, good until _free. */
@@ -45,6 +48,7 @@ const uint8_t *hr_changes_get(const struct hr_changes *c, enum hr_record_class c
  * @param manifest  in: what this program would write; out, on success: what the directory holds. An existing state with
  *                  another format version or configuration hash is refused with both values; lineage, seed, partitions
  *                  and kernels are the caller's to compare. An empty lineage in a new state is filled from random bytes.
+ *                  config_hash 0 accepts any: for tools that only look.
  * @param ret_row   the newest barrier, number 0 for a new state
  * @param ret_notice  HR_NOTICE_BYTES: "", or what a person has to know
  * WAL recovery: absolute consistency first; on refusal the WAL is copied aside, reopened point-in-time, and ret_notice says

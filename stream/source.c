@@ -382,6 +382,14 @@ int64_t hr_source_end(struct hr_source *s, int32_t partition)
 	return end > l->opened_end ? end : l->opened_end; /* nothing fetched yet: end is negative */
 }
 
+int64_t hr_source_position(struct hr_source *s, int32_t partition)
+{
+	const struct lane *l = find_lane(s, partition);
+
+	HR_ASSERT(l != NULL);
+	return l->next;
+}
+
 int64_t hr_source_lag(struct hr_source *s, int32_t partition, int64_t position)
 {
 	const int64_t end = hr_source_end(s, partition);

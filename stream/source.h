@@ -61,6 +61,8 @@ HR_MUST_USE bool hr_source_open_kafka(const struct hr_kafka_config *config, cons
 HR_MUST_USE bool hr_source_poll(struct hr_source *s, struct hr_record *out, size_t max, int timeout_ms, size_t *ret_count,
                                 struct hr_error *err);
 
+/** Offset of the next record that will be handed out: right after open, where earliest or latest turned out to be. */
+int64_t hr_source_position(struct hr_source *s, int32_t partition);
 /** Records between a position and the log's end as last heard from the broker; -1 when not known yet. */
 int64_t hr_source_lag(struct hr_source *s, int32_t partition, int64_t position);
 /** Log end of a partition as last heard; -1 when not known yet. */

@@ -1,0 +1,297 @@
+/* daemon/ingest.c - the ingest thread: records in, steps and barriers out. */
+#include <string.h>
+
+#include "daemon/priv.h"
+#include "proto/proto.h"
+
+enum {
+	POLL_RECORDS = 1024, /* taken from the client library at once */
+	GROUP = 64,          /* records under one hold of the lock */
+	POLL_WAIT_MS = 100,
+	ASK_MS = 10000,      /* for one question to the broker */
+};
+
+static struct hr_partition *account_of(struct hr_pipeline *p, int32_t partition)
+{
+	const struct hr_barrier *a = hr_intake_account(p->intake);
+
+	for (size_t i = 0; i < a->partition_count; i++) {
+		if (a->partition[i].partition == partition)
+			return &a->partition[i];
+	}
+	HR_ASSERT(!"a record of a partition that was not assigned");
+	return NULL;
+}
+
+/* A stored position is proved by the record in front of it: another record there means another log. */
+static bool check_continuity(struct hr_pipeline *p, const struct hr_record *r, struct hr_error *err)
+{
+	const struct hr_barrier *a = hr_intake_account(p->intake);
+	const struct hr_partition *at = account_of(p, r->partition);
+	bool *checked = &p->checked[at - a->partition];
+
+	if (*checked)
+		return true;
+	*checked = true;
+	if (r->offset != at->offset - 1 || r->failed || hr_record_fingerprint(r) == at->fingerprint)
+		return true;
+	return hr_fail(err, HR_E_BROKER,
+	               "partition %d: the record at offset %lld is not the one this state was built from: topic %s was "
+	               "re-created or truncated; start with an empty state, or restore one that fits",
+	               r->partition, (long long)r->offset, p->config->events_topic);
+}
+
+static void push(struct hr_pipeline *p, struct hr_work *w)
+{
+	if (!hr_queue_push(p->steps, w))
+		hr_work_free(w); /* closed: the process is on its way out, the state stays at its last barrier */
+}
+
+/* A barrier is due: time or records since the last one, and something to write. */
+static bool barrier_due(struct hr_pipeline *p)
+{
+	const struct hr_config *c = p->config;
+
+	return hr_intake_changed(p->intake) &&
+	       (hr_mono_us() - p->last_barrier_us >= (int64_t)c->barrier_interval * 1000 ||
+	        hr_intake_events_since_barrier(p->intake) >= c->barrier_events);
+}
+
+/* Ingest's half of the next barrier; under the lock, at a step boundary. */
+static struct hr_work *make_barrier(struct hr_pipeline *p)
+{
+	const int64_t began = hr_mono_us();
+	struct hr_work *w = hr_intake_barrier(p->intake, ++p->asked, atomic_load(&p->published));
+
+	p->last_barrier_us = hr_mono_us();
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_BARRIER_STALL), (double)(p->last_barrier_us - began) * 1e-6);
+	return w;
+}
+
+static void take_record(struct hr_pipeline *p, const struct hr_record *r)
+{
+	enum hr_reject why = HR_ACCEPTED;
+
+	if (r->offset < account_of(p, r->partition)->offset)
+		return; /* the record in front of a stored position: read for its fingerprint only */
+	const enum hr_outcome outcome = hr_intake_record(p->intake, r, p->decoder, &why);
+	hr_metrics_outcome(p->metrics, outcome, why);
+}
+
+/* One group of records under one hold of the lock; what is ready is pushed after it, since a push may wait. */
+static void take_group(struct hr_pipeline *p, const struct hr_record *records, size_t count)
+{
+	struct hr_work *ready[2 * GROUP];
+	size_t n = 0;
+	bool due = barrier_due(p);
+
+	hr_intake_lock(p->intake);
+	for (size_t i = 0; i < count; i++) {
+		take_record(p, &records[i]);
+		if (!hr_intake_step_due(p->intake))
+			continue;
+		ready[n++] = hr_intake_step(p->intake);
+		if (due)
+			ready[n++] = make_barrier(p);
+		due = false;
+	}
+	hr_intake_unlock(p->intake);
+	for (size_t i = 0; i < n; i++)
+		push(p, ready[i]);
+}
+
+static void take_all(struct hr_pipeline *p, const struct hr_record *records, size_t count)
+{
+	struct hr_error err;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!check_continuity(p, &records[i], &err))
+			hr_pipeline_die("the input does not continue the state", &err);
+	}
+	for (size_t i = 0; i < count; i += GROUP)
+		take_group(p, records + i, count - i < GROUP ? count - i : GROUP);
+}
+
+/* A barrier that does not wait for a full step: the stream is idle, or ends, or nothing is trained. */
+static void barrier_now(struct hr_pipeline *p)
+{
+	struct hr_work *step = NULL;
+
+	hr_intake_lock(p->intake);
+	if (hr_intake_pending(p->intake) != 0)
+		step = hr_intake_step(p->intake);
+	struct hr_work *barrier = make_barrier(p);
+	hr_intake_unlock(p->intake);
+	if (step != NULL)
+		push(p, step);
+	push(p, barrier);
+}
+
+static void describe_item(struct hr_pipeline *p, const struct hr_record *r)
+{
+	if (r->value == NULL || r->value_len > HR_RECORD_MAX)
+		return; /* a withdrawn item keeps its last title */
+	Headrace__V1__Item *item = headrace__v1__item__unpack(NULL, r->value_len, r->value);
+	if (item == NULL)
+		return;
+	if (item->id.len >= 1 && item->id.len <= HR_ID_MAX) {
+		hr_intake_lock(p->intake);
+		hr_intake_item(p->intake, item->id.data, item->id.len, item->title, (const char *const *)item->category,
+		               item->n_category, (const char *const *)item->tag, item->n_tag, item->price);
+		hr_intake_unlock(p->intake);
+	}
+	headrace__v1__item__free_unpacked(item, NULL);
+}
+
+/* Some of what waits on the items topic: enough that a catalogue is read in no time, bounded so that events do not wait. */
+static void poll_items(struct hr_pipeline *p)
+{
+	enum { TURNS = 32 };
+	struct hr_record records[GROUP];
+	struct hr_error err;
+	size_t count = 1;
+
+	for (int turn = 0; turn < TURNS && p->items != NULL && count != 0; turn++) {
+		if (!hr_source_poll(p->items, records, GROUP, 0, &count, &err))
+			hr_pipeline_die("the items topic can not be read", &err);
+		for (size_t i = 0; i < count; i++)
+			describe_item(p, &records[i]);
+	}
+}
+
+/* Tells the broker how far the durable state is, for lag tools; state stays the only truth. */
+static void commit_positions(struct hr_pipeline *p)
+{
+	HR_AUTO(hr_auto_free) struct hr_position *at = NULL;
+	size_t count = 0;
+
+	(void)pthread_mutex_lock(&p->lock);
+	if (p->commit_due) {
+		count = p->committed.partition_count;
+		at = hr_alloc(count, sizeof *at);
+		for (size_t i = 0; i < count; i++)
+			at[i] = (struct hr_position){p->committed.partition[i].partition, p->committed.partition[i].offset};
+		p->commit_due = false;
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+	if (count != 0)
+		hr_source_commit(p->source, at, count);
+}
+
+static void tell_lag(struct hr_pipeline *p)
+{
+	const struct hr_barrier *a = hr_intake_account(p->intake);
+	int64_t lag = 0;
+
+	for (size_t i = 0; i < a->partition_count; i++) {
+		const int64_t one = hr_source_lag(p->source, a->partition[i].partition, a->partition[i].offset);
+		lag += one > 0 ? one : 0;
+	}
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_LAG), (double)lag);
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_STREAM_TIME), (double)a->watermark_ms / 1000);
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_USERS), (double)hr_histories_count(hr_intake_histories(p->intake)));
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_ITEMS), (double)hr_catalogue_count(hr_intake_catalogue(p->intake)));
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_QUEUE_DEPTH), (double)hr_queue_depth(p->steps));
+}
+
+void *hr_ingest_main(void *pipeline)
+{
+	struct hr_pipeline *p = pipeline;
+	HR_AUTO(hr_auto_free) struct hr_record *records = hr_alloc(POLL_RECORDS, sizeof *records);
+	struct hr_error err;
+	size_t count;
+
+	hr_log_thread("ingest");
+	p->last_barrier_us = hr_mono_us();
+	while (!atomic_load(&p->stopping)) {
+		if (!hr_source_poll(p->source, records, POLL_RECORDS, POLL_WAIT_MS, &count, &err))
+			hr_pipeline_die("the input can not go on", &err);
+		take_all(p, records, count);
+		poll_items(p);
+		if ((count == 0 || p->config->train_every == 0) && barrier_due(p))
+			barrier_now(p);
+		commit_positions(p);
+		tell_lag(p);
+	}
+	if (hr_intake_changed(p->intake))
+		barrier_now(p);
+	hr_queue_close(p->steps);
+	return NULL;
+}
+
+/* Where each partition starts in a new state. */
+static bool first_positions(struct hr_pipeline *p, const struct hr_kafka_config *kafka, struct hr_error *err)
+{
+	const struct hr_config *c = p->config;
+	HR_AUTO(hr_auto_free) uint32_t *list = NULL;
+	uint32_t there;
+	size_t count;
+
+	if (!hr_kafka_partitions(kafka, c->events_topic, ASK_MS, &there, err) ||
+	    !hr_config_partitions(c, there, &list, &count, err))
+		return hr_context(err, "events.topic %s", c->events_topic);
+	for (size_t i = 0; i < count; i++)
+		hr_intake_partition(p->intake, (int32_t)list[i], 0);
+	return true;
+}
+
+/* Stored positions are opened one record early, to compare that record with its fingerprint. */
+static bool open_stored(struct hr_pipeline *p, const struct hr_kafka_config *kafka, struct hr_position *at, size_t count,
+                        struct hr_error *err)
+{
+	const struct hr_barrier *a = hr_intake_account(p->intake);
+	const char *topic = p->config->events_topic;
+
+	for (size_t i = 0; i < count; i++) {
+		const bool early = a->partition[i].fingerprint != 0 && a->partition[i].offset > 0;
+		at[i] = (struct hr_position){a->partition[i].partition, a->partition[i].offset - early};
+	}
+	if (hr_source_open_kafka(kafka, topic, at, count, false, &p->source, err))
+		return true;
+	for (size_t i = 0; i < count; i++)
+		at[i].offset = a->partition[i].offset;
+	return hr_source_open_kafka(kafka, topic, at, count, p->config->events_accept_gap, &p->source, err);
+}
+
+static bool open_new(struct hr_pipeline *p, const struct hr_kafka_config *kafka, struct hr_position *at, size_t count,
+                     struct hr_error *err)
+{
+	const struct hr_barrier *a = hr_intake_account(p->intake);
+	const int64_t start = p->config->events_start == HR_EVENTS_LATEST ? HR_START_LATEST : HR_START_EARLIEST;
+
+	for (size_t i = 0; i < count; i++)
+		at[i] = (struct hr_position){a->partition[i].partition, start};
+	if (!hr_source_open_kafka(kafka, p->config->events_topic, at, count, false, &p->source, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		hr_intake_begin(p->intake, a->partition[i].partition, hr_source_position(p->source, a->partition[i].partition));
+	return true;
+}
+
+static bool open_items(struct hr_pipeline *p, const struct hr_kafka_config *kafka, struct hr_error *err)
+{
+	uint32_t count;
+
+	if (p->config->items_topic[0] == '\0')
+		return true;
+	if (!hr_kafka_partitions(kafka, p->config->items_topic, ASK_MS, &count, err))
+		return hr_context(err, "items.topic");
+	HR_AUTO(hr_auto_free) struct hr_position *at = hr_alloc(count, sizeof *at);
+	for (uint32_t i = 0; i < count; i++)
+		at[i] = (struct hr_position){(int32_t)i, HR_START_EARLIEST};
+	return hr_source_open_kafka(kafka, p->config->items_topic, at, count, false, &p->items, err);
+}
+
+bool hr_ingest_open(struct hr_pipeline *p, bool new_state, struct hr_error *err)
+{
+	const struct hr_kafka_config kafka = hr_config_kafka(p->config);
+
+	if (new_state && !first_positions(p, &kafka, err))
+		return false;
+	const size_t count = hr_intake_account(p->intake)->partition_count;
+	HR_AUTO(hr_auto_free) struct hr_position *at = hr_alloc(count, sizeof *at);
+	p->checked = hr_alloc(count, sizeof *p->checked);
+	if (new_state ? !open_new(p, &kafka, at, count, err) : !open_stored(p, &kafka, at, count, err))
+		return false;
+	return open_items(p, &kafka, err);
+}

@@ -1,0 +1,359 @@
+#include "daemon/intake.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "daemon/schedule.h"
+
+struct hr_intake {
+	/* ---- set at start, then read-only ---- */
+	struct hr_intake_config config;
+	/* ---- ingest thread; readers under the lock ---- */
+	pthread_mutex_t lock;
+	struct hr_histories *histories;
+	struct hr_catalogue *catalogue;
+	struct hr_catalogue *described; /* metadata by id, read anew from the items topic at each start: not state */
+	/* ---- ingest thread only ---- */
+	struct hr_schedule *schedule;
+	struct hr_barrier account; /* positions and counts as of now */
+	struct hr_order order;     /* since the last barrier */
+	struct hr_work *open;      /* the step being filled */
+	size_t pending;            /* events in it */
+	uint64_t since_barrier;    /* records since the last barrier, whatever became of them */
+	int64_t *arrived_ms;       /* broker timestamps of events since the last barrier */
+	size_t arrived_count, arrived_cap;
+	/* ---- shared ---- */
+	_Atomic int64_t stream_ms;
+};
+
+struct hr_intake *hr_intake_new(const struct hr_intake_config *config)
+{
+	struct hr_intake *in = hr_alloc(1, sizeof *in);
+
+	in->config = *config;
+	(void)pthread_mutex_init(&in->lock, NULL);
+	in->histories = hr_histories_new(config->history_length);
+	in->catalogue = hr_catalogue_new(config->min_count);
+	in->described = hr_catalogue_new(1);
+	in->schedule = hr_schedule_new(config->window, config->rehearsal, config->positions, config->seed);
+	in->open = hr_work_new(HR_WORK_STEP);
+	in->account.watermark_ms = INT64_MIN;
+	atomic_init(&in->stream_ms, INT64_MIN);
+	return in;
+}
+
+void hr_intake_free(struct hr_intake *in)
+{
+	if (in == NULL)
+		return;
+	hr_histories_free(in->histories);
+	hr_catalogue_free(in->catalogue);
+	hr_catalogue_free(in->described);
+	hr_schedule_free(in->schedule);
+	hr_barrier_fini(&in->account);
+	hr_order_fini(&in->order);
+	hr_work_free(in->open);
+	hr_free(in->arrived_ms);
+	(void)pthread_mutex_destroy(&in->lock);
+	hr_free(in);
+}
+
+void hr_intake_lock(struct hr_intake *in) { (void)pthread_mutex_lock(&in->lock); }
+void hr_intake_unlock(struct hr_intake *in) { (void)pthread_mutex_unlock(&in->lock); }
+struct hr_histories *hr_intake_histories(struct hr_intake *in) { return in->histories; }
+struct hr_catalogue *hr_intake_catalogue(struct hr_intake *in) { return in->catalogue; }
+const struct hr_barrier *hr_intake_account(const struct hr_intake *in) { return &in->account; }
+int64_t hr_intake_stream_ms(const struct hr_intake *in) { return atomic_load(&in->stream_ms); }
+size_t hr_intake_pending(const struct hr_intake *in) { return in->pending; }
+uint64_t hr_intake_events_since_barrier(const struct hr_intake *in) { return in->since_barrier; }
+bool hr_intake_changed(const struct hr_intake *in) { return in->since_barrier != 0; }
+
+bool hr_intake_step_due(const struct hr_intake *in)
+{
+	return in->config.every != 0 && in->pending >= in->config.every;
+}
+
+static struct hr_partition *find_partition(struct hr_intake *in, int32_t partition)
+{
+	for (size_t i = 0; i < in->account.partition_count; i++) {
+		if (in->account.partition[i].partition == partition)
+			return &in->account.partition[i];
+	}
+	return NULL;
+}
+
+void hr_intake_partition(struct hr_intake *in, int32_t partition, int64_t begin)
+{
+	struct hr_barrier *a = &in->account;
+
+	HR_ASSERT(find_partition(in, partition) == NULL);
+	HR_ASSERT(a->partition_count == 0 || a->partition[a->partition_count - 1].partition < partition);
+	struct hr_partition *more = hr_alloc(a->partition_count + 1, sizeof *more);
+	if (a->partition_count != 0)
+		memcpy(more, a->partition, a->partition_count * sizeof *more);
+	more[a->partition_count] = (struct hr_partition){.partition = partition, .begin = begin, .offset = begin};
+	hr_free(a->partition);
+	a->partition = more;
+	a->partition_count++;
+}
+
+void hr_intake_begin(struct hr_intake *in, int32_t partition, int64_t begin)
+{
+	struct hr_partition *p = find_partition(in, partition);
+
+	HR_ASSERT(p != NULL && p->offset == p->begin);
+	p->begin = p->offset = begin;
+}
+
+uint64_t hr_record_fingerprint(const struct hr_record *record)
+{
+	const uint64_t parts[4] = {
+		record->key == NULL ? 0 : hr_hash(record->key, record->key_len),
+		record->value == NULL ? 0 : hr_hash(record->value, record->value_len),
+		(uint64_t)record->timestamp_ms,
+		(uint64_t)(record->value == NULL),
+	};
+	const uint64_t h = hr_hash(parts, sizeof parts);
+
+	return h == 0 ? 1 : h;
+}
+
+/* The row of an event's item, told to the trainer when it is new. */
+static uint32_t item_row(struct hr_intake *in, const struct hr_event *e)
+{
+	const uint32_t known = hr_catalogue_count(in->catalogue), row = hr_catalogue_row(in->catalogue, e->item, e->item_len);
+	struct hr_work *w = in->open;
+
+	if (row == known) {
+		w->item = hr_grow(w->item, &w->item_cap, w->item_count + 1, sizeof *w->item);
+		w->item[w->item_count++] = (struct hr_work_item){.row = row, .id_hash = hr_hash(e->item, e->item_len)};
+	}
+	return row;
+}
+
+/* An accepted event joins the open step; its item may be admitted by it. */
+static void enter_event(struct hr_intake *in, const struct hr_event *e, uint32_t row, struct hr_history before)
+{
+	struct hr_work *w = in->open;
+
+	if (in->config.every != 0)
+		hr_work_add_event(w, in->account.events, row, e->kind, e->time_ms, before);
+	if (hr_catalogue_count_event(in->catalogue, row, e->time_ms)) {
+		w->admission = hr_grow(w->admission, &w->admission_cap, w->admission_count + 1, sizeof *w->admission);
+		w->admission[w->admission_count++] =
+			(struct hr_work_admission){.row = row, .event = w->event_count == 0 ? 0 : (uint32_t)(w->event_count - 1)};
+	}
+	in->account.events++;
+	in->pending++;
+	if (e->time_ms > in->account.watermark_ms) {
+		in->account.watermark_ms = e->time_ms;
+		atomic_store(&in->stream_ms, e->time_ms);
+	}
+}
+
+/* The history as it is before an append may change it: copied into the open step by enter_event's caller order. */
+static enum hr_outcome take_event(struct hr_intake *in, const struct hr_event *e, int64_t timestamp_ms)
+{
+	const uint32_t user = hr_histories_user(in->histories, e->user, e->user_len), row = item_row(in, e);
+	const struct hr_past past = {.time_ms = e->time_ms, .item = row, .kind = e->kind};
+	const struct hr_history now = hr_histories_get(in->histories, user);
+	struct hr_past kept[HR_HISTORY_MAX];
+	const struct hr_history before = {.past = kept, .len = now.len, .events = now.events};
+	uint16_t place;
+
+	memcpy(kept, now.past, now.len * sizeof *kept);
+	switch (hr_histories_append(in->histories, user, &past, e->id, e->id_len, &place)) {
+	case HR_DUPLICATE: return HR_OUT_DUPLICATE;
+	case HR_LATE: return HR_OUT_LATE;
+	case HR_APPENDED: break;
+	}
+	enter_event(in, e, row, before);
+	hr_schedule_event(in->schedule, user);
+	in->arrived_ms = hr_grow(in->arrived_ms, &in->arrived_cap, in->arrived_count + 1, sizeof *in->arrived_ms);
+	in->arrived_ms[in->arrived_count++] = timestamp_ms;
+	return HR_OUT_TRAINED;
+}
+
+static bool too_far_ahead(const struct hr_intake *in, int64_t time_ms, int64_t timestamp_ms)
+{
+	if (timestamp_ms < 0)
+		return false; /* nothing to judge by: the broker keeps no timestamps */
+	const int64_t stream_ms = in->account.watermark_ms, newest = stream_ms > timestamp_ms ? stream_ms : timestamp_ms;
+	return time_ms > newest + in->config.future_limit_ms;
+}
+
+static void account_for(struct hr_intake *in, struct hr_partition *p, int64_t offset, enum hr_outcome outcome,
+                        enum hr_reject why)
+{
+	_Static_assert(HR_REJECT_COUNT <= HR_REJECT_SLOTS, "the barrier row has room for every reason");
+
+	/* Offsets that never reach a reader (transaction markers, compaction) are steps of the log, not lost events. */
+	HR_ASSERT(offset >= p->offset);
+	p->gap += (uint64_t)(offset - p->offset);
+	p->offset = offset + 1;
+	in->since_barrier++;
+	switch (outcome) {
+	case HR_OUT_TRAINED: p->trained++; break;
+	case HR_OUT_REJECTED: p->rejected[why]++; break;
+	case HR_OUT_DUPLICATE: p->duplicate++; break;
+	case HR_OUT_LATE: p->late++; break;
+	case HR_OUT_FORGOTTEN: p->forgotten++; break;
+	}
+}
+
+enum hr_outcome hr_intake_event(struct hr_intake *in, const struct hr_event *event, int32_t partition, int64_t offset,
+                                int64_t timestamp_ms, enum hr_reject *ret_why)
+{
+	struct hr_partition *p = find_partition(in, partition);
+	enum hr_outcome outcome = HR_OUT_REJECTED;
+
+	HR_ASSERT(p != NULL);
+	hr_order_record(&in->order, partition);
+	*ret_why = too_far_ahead(in, event->time_ms, timestamp_ms) ? HR_REJECT_FUTURE : HR_ACCEPTED;
+	if (*ret_why == HR_ACCEPTED)
+		outcome = take_event(in, event, timestamp_ms);
+	account_for(in, p, offset, outcome, *ret_why);
+	return outcome;
+}
+
+static enum hr_outcome forget_user(struct hr_intake *in, const struct hr_record *record, enum hr_reject *ret_why)
+{
+	if (record->key == NULL || record->key_len == 0) {
+		*ret_why = HR_REJECT_NO_USER;
+		return HR_OUT_REJECTED;
+	}
+	const uint32_t user = hr_histories_find(in->histories, record->key, record->key_len);
+	if (user != HR_NONE)
+		(void)hr_histories_forget(in->histories, user);
+	*ret_why = HR_ACCEPTED;
+	return HR_OUT_FORGOTTEN;
+}
+
+enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *record, struct hr_decoder *decoder,
+                                 enum hr_reject *ret_why)
+{
+	struct hr_partition *p = find_partition(in, record->partition);
+	enum hr_outcome outcome = HR_OUT_REJECTED;
+	struct hr_event event;
+
+	HR_ASSERT(p != NULL);
+	p->fingerprint = record->failed ? 0 : hr_record_fingerprint(record);
+	if (!record->failed && record->value != NULL) {
+		*ret_why = hr_decode(decoder, record->value, record->value_len, &event);
+		if (*ret_why == HR_ACCEPTED)
+			return hr_intake_event(in, &event, record->partition, record->offset, record->timestamp_ms, ret_why);
+	} else if (record->failed) {
+		*ret_why = HR_REJECT_SOURCE;
+	} else {
+		outcome = forget_user(in, record, ret_why);
+	}
+	hr_order_record(&in->order, record->partition);
+	account_for(in, p, record->offset, outcome, *ret_why);
+	return outcome;
+}
+
+void hr_intake_item(struct hr_intake *in, const void *id, size_t id_len, const char *title, const char *const *category,
+                    size_t category_count, const char *const *tag, size_t tag_count, double price)
+{
+	const uint32_t row = hr_catalogue_row(in->described, id, id_len);
+
+	hr_catalogue_describe(in->described, row, title, category, category_count, tag, tag_count, price);
+}
+
+bool hr_intake_described(struct hr_intake *in, const void *id, size_t id_len, struct hr_item *ret_item)
+{
+	const uint32_t row = hr_catalogue_find(in->described, id, id_len);
+
+	if (row != HR_NONE)
+		*ret_item = hr_catalogue_get(in->described, row);
+	return row != HR_NONE;
+}
+
+struct hr_work *hr_intake_step(struct hr_intake *in)
+{
+	struct hr_work *w = in->open;
+
+	if (in->config.every != 0)
+		hr_schedule_batch(in->schedule, in->account.steps, in->account.watermark_ms, in->histories, in->catalogue, &w->batch);
+	hr_order_step(&in->order);
+	in->account.steps++;
+	in->pending = 0;
+	in->open = hr_work_new(HR_WORK_STEP);
+	return w;
+}
+
+void hr_intake_window(struct hr_intake *in, uint32_t n) { hr_schedule_window(in->schedule, n); }
+
+static void put_schedule(struct hr_intake *in, struct hr_changes *changes)
+{
+	struct hr_buf b = {0};
+
+	hr_buf_u8(&b, 1);
+	hr_buf_u64(&b, in->account.events);
+	hr_buf_u64(&b, in->account.steps);
+	hr_buf_u64(&b, (uint64_t)in->account.watermark_ms);
+	hr_schedule_write(in->schedule, &b);
+	hr_changes_put(changes, HR_REC_SCHEDULE, 0, b.p, b.len);
+	hr_buf_fini(&b);
+}
+
+struct hr_work *hr_intake_barrier(struct hr_intake *in, uint64_t number, uint64_t published)
+{
+	struct hr_work *w = hr_work_new(HR_WORK_BARRIER);
+	size_t users;
+	const uint32_t *dirty = hr_histories_dirty(in->histories, &users);
+
+	HR_ASSERT(in->pending == 0);
+	w->user = hr_alloc(users, sizeof *w->user);
+	w->user_count = users;
+	if (users != 0)
+		memcpy(w->user, dirty, users * sizeof *w->user);
+	hr_histories_collect(in->histories, number, hr_changes_put, w->changes);
+	hr_catalogue_collect(in->catalogue, hr_changes_put, w->changes);
+	put_schedule(in, w->changes);
+	in->account.number = number;
+	in->account.published = published;
+	hr_barrier_copy(&w->row, &in->account);
+	hr_order_seal(&in->order);
+	hr_changes_order(w->changes, in->order.bytes.p, in->order.bytes.len);
+	hr_order_clear(&in->order);
+	w->arrived_ms = in->arrived_ms;
+	w->arrived_count = in->arrived_count;
+	in->arrived_ms = NULL;
+	in->arrived_count = in->arrived_cap = 0;
+	in->since_barrier = 0;
+	return w;
+}
+
+static bool load_schedule(struct hr_intake *in, const void *bytes, size_t len, struct hr_error *err)
+{
+	struct hr_cursor c = {.p = bytes, .left = len};
+
+	if (hr_cur_u8(&c) != 1)
+		return hr_fail(err, HR_E_FORMAT, "schedule record: unknown version");
+	in->account.events = hr_cur_u64(&c);
+	in->account.steps = hr_cur_u64(&c);
+	in->account.watermark_ms = (int64_t)hr_cur_u64(&c);
+	atomic_store(&in->stream_ms, in->account.watermark_ms);
+	return hr_schedule_read(in->schedule, &c, err);
+}
+
+bool hr_intake_load(struct hr_intake *in, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len,
+                    struct hr_error *err)
+{
+	switch ((int)cls) {
+	case HR_REC_USER: return hr_histories_load(in->histories, number, bytes, len, err);
+	case HR_REC_ITEM: return hr_catalogue_load(in->catalogue, number, bytes, len, err);
+	case HR_REC_SCHEDULE: return load_schedule(in, bytes, len, err);
+	default: return hr_fail(err, HR_E_FORMAT, "record class '%c' does not belong to the intake", (char)cls);
+	}
+}
+
+void hr_intake_resume(struct hr_intake *in, const struct hr_barrier *row)
+{
+	hr_barrier_fini(&in->account);
+	hr_barrier_copy(&in->account, row);
+	atomic_store(&in->stream_ms, row->watermark_ms);
+}

@@ -1,0 +1,109 @@
+/* daemon/intake.h - from records to work: decode, admit, histories, the training schedule, the order log, the accounting.
+ *
+ * Deterministic: histories, catalogue and work are a function of the configuration, of the records in the order in which
+ * they are given, and of where steps are closed. No clock.
+ *
+ * Schedule (spread visits): a step is due after every `every` events. Its fresh half is every user of the last `window`
+ * events, with a loss only on the positions inside the window; the other half is as many users drawn uniformly from all,
+ * times `rehearsal`, with a loss on all positions. An event is so visited window / every times, by different batches.
+ *
+ * Record of class HR_REC_SCHEDULE, little-endian: u8 version (1) | u64 events (ordinal of the next) | u64 steps |
+ * i64 stream time | u32 n, n x u32 user of the window, oldest first.
+ *
+ * @thread ingest only, but for hr_intake_lock holders, who may read histories and catalogue
+ */
+#ifndef HR_DAEMON_INTAKE_H
+#define HR_DAEMON_INTAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/work.h"
+#include "store/store.h"
+#include "stream/stream.h"
+
+struct hr_intake_config {
+	uint16_t history_length;
+	uint32_t min_count;
+	uint32_t positions;      /* the encoder's window */
+	uint32_t every, window;  /* events; every 0: no training, state only */
+	float rehearsal;         /* rehearsed histories for each fresh one */
+	int64_t future_limit_ms; /* an event may be this far ahead of the stream and of its broker timestamp */
+	uint64_t seed;
+};
+
+/** What became of a record. Every offset ends in exactly one of these. */
+enum hr_outcome { HR_OUT_TRAINED, HR_OUT_REJECTED, HR_OUT_DUPLICATE, HR_OUT_LATE, HR_OUT_FORGOTTEN };
+
+struct hr_intake;
+
+struct hr_intake *hr_intake_new(const struct hr_intake_config *config);
+void hr_intake_free(struct hr_intake *in);
+
+/** Declares an input partition and where this lineage begins in it; before its first record, ascending by number. */
+void hr_intake_partition(struct hr_intake *in, int32_t partition, int64_t begin);
+/** Moves the beginning of a declared partition; before its first record. */
+void hr_intake_begin(struct hr_intake *in, int32_t partition, int64_t begin);
+
+/**
+ * Takes one record.
+ * @param decoder  borrowed
+ * @param ret_why  the reason when rejected
+ * Call hr_intake_step whenever hr_intake_step_due says so, before the next record.
+ */
+enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *record, struct hr_decoder *decoder,
+                                 enum hr_reject *ret_why);
+
+/** Takes a decoded event that has no record: files. partition and offset count as usual. */
+enum hr_outcome hr_intake_event(struct hr_intake *in, const struct hr_event *event, int32_t partition, int64_t offset,
+                                int64_t timestamp_ms, enum hr_reject *ret_why);
+
+/**
+ * What an item is, from the items topic. Kept beside the state, not in it: how the two topics interleave must not reach a
+ * digest, and the topic is compacted, so every start reads it whole.
+ */
+void hr_intake_item(struct hr_intake *in, const void *id, size_t id_len, const char *title, const char *const *category,
+                    size_t category_count, const char *const *tag, size_t tag_count, double price);
+
+/** False: nothing was said about it. ret_item borrowed until the next hr_intake_item. Under the lock. */
+bool hr_intake_described(struct hr_intake *in, const void *id, size_t id_len, struct hr_item *ret_item);
+
+bool hr_intake_step_due(const struct hr_intake *in);
+size_t hr_intake_pending(const struct hr_intake *in); /* events since the last step */
+
+/** Closes a step here, also early: the work with the events since the last one and the histories to train on. Returned. */
+struct hr_work *hr_intake_step(struct hr_intake *in);
+
+/** Sets the window of the schedule to the last n events, for learning at a day's end (evaluation). */
+void hr_intake_window(struct hr_intake *in, uint32_t n);
+
+/**
+ * Ingest's half of a barrier; only at a step boundary (pending is 0).
+ * @param number     of the barrier: the last durable one that was asked for, plus one
+ * @param published  newest barrier whose refresh is complete
+ */
+struct hr_work *hr_intake_barrier(struct hr_intake *in, uint64_t number, uint64_t published);
+bool hr_intake_changed(const struct hr_intake *in); /* anything since the last barrier? */
+uint64_t hr_intake_events_since_barrier(const struct hr_intake *in);
+
+/** A record of class user, item or schedule, at start. */
+HR_MUST_USE bool hr_intake_load(struct hr_intake *in, enum hr_record_class cls, uint32_t number, const void *bytes,
+                                size_t len, struct hr_error *err);
+/** The newest barrier row, at start: positions and accounting go on from there. */
+void hr_intake_resume(struct hr_intake *in, const struct hr_barrier *row);
+
+/** Positions and accounting now; borrowed. @thread ingest, or under the lock */
+const struct hr_barrier *hr_intake_account(const struct hr_intake *in);
+
+int64_t hr_intake_stream_ms(const struct hr_intake *in); /* stream time; INT64_MIN before the first event. @thread any */
+struct hr_histories *hr_intake_histories(struct hr_intake *in); /* under the lock */
+struct hr_catalogue *hr_intake_catalogue(struct hr_intake *in); /* under the lock */
+
+/** The ingest thread holds it for a group of records, readers for one look. */
+void hr_intake_lock(struct hr_intake *in);
+void hr_intake_unlock(struct hr_intake *in);
+
+/** Hash of a record that a stored position can be checked against later. Never 0. */
+uint64_t hr_record_fingerprint(const struct hr_record *record);
+
+#endif

@@ -1,0 +1,65 @@
+/* daemon/priv.h - the pipeline's inside, shared by the files that each hold one of its threads. */
+#ifndef HR_DAEMON_PRIV_H
+#define HR_DAEMON_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "daemon/pipeline.h"
+#include "daemon/work.h"
+#include "serve/serve.h"
+
+struct hr_publisher;
+
+struct hr_pipeline {
+	/* ---- set before the threads start, then read-only ---- */
+	const struct hr_config *config;
+	struct hr_intake *intake;
+	struct hr_trainer *trainer;
+	struct hr_store *store;
+	struct hr_metrics *metrics;
+	struct hr_server *server; /* NULL: HTTP is off */
+	struct hr_publisher *publisher;
+	struct hr_manifest manifest;
+	struct hr_queue *steps;     /* ingest -> trainer: struct hr_work */
+	struct hr_queue *barriers;  /* trainer -> writer: barriers with both halves */
+	struct hr_queue *refreshes; /* writer -> publisher: durable barriers */
+	pthread_t ingest_thread, train_thread, write_thread, publish_thread;
+	/* ---- ingest thread only ---- */
+	struct hr_source *source, *items; /* items: NULL without an items topic */
+	struct hr_decoder *decoder;
+	uint64_t asked;            /* newest barrier asked for */
+	int64_t last_barrier_us;   /* monotonic clock */
+	bool *checked;             /* for each partition of the account: the record behind the stored position was compared */
+	/* ---- shared ---- */
+	_Atomic bool stopping;
+	_Atomic uint64_t durable, published;
+	pthread_mutex_t lock;      /* pinned, committed; never held over anything slow */
+	struct hr_snapshot *newest;
+	struct hr_barrier committed; /* newest durable row; positions for lag tools */
+	bool commit_due;
+};
+
+void *hr_ingest_main(void *pipeline);
+void *hr_train_main(void *pipeline);
+void *hr_write_main(void *pipeline);
+void *hr_publish_main(void *pipeline);
+
+/** Opens sources at the stored positions, or where the configuration says for a new state. ingest.c */
+HR_MUST_USE bool hr_ingest_open(struct hr_pipeline *p, bool new_state, struct hr_error *err);
+
+/** publish.c: what was sent last, and the sink. */
+HR_MUST_USE bool hr_publisher_open(struct hr_pipeline *p, struct hr_error *err);
+void hr_publisher_close(struct hr_publisher *pub);
+
+/** Replaces the newest snapshot; s is taken. */
+void hr_pipeline_share(struct hr_pipeline *p, struct hr_snapshot *s);
+
+/** backend.c: what the HTTP server asks of the pipeline. */
+struct hr_backend hr_pipeline_backend(struct hr_pipeline *p);
+
+/** Kafka client settings of the configuration. */
+struct hr_kafka_config hr_config_kafka(const struct hr_config *c);
+
+#endif

@@ -1,0 +1,50 @@
+/* daemon/train.c - the trainer thread: steps in the order of the queue; at a barrier, its half of the state. */
+#include "daemon/priv.h"
+
+static void run_step(struct hr_pipeline *p, const struct hr_work *w)
+{
+	struct hr_step_result r = {0};
+
+	hr_work_observe(w, p->trainer, true);
+	if (w->batch.sequences != 0)
+		hr_trainer_step(p->trainer, &w->batch, &r);
+	if (r.refused) {
+		hr_metric_add(hr_metric_of(p->metrics, HR_M_STEPS_REFUSED), 1);
+		hr_log(HR_LOG_WARNING, "a training step was refused: a number was not finite; the weights are unchanged",
+		       "step=%llu events=%zu", (unsigned long long)hr_trainer_steps(p->trainer), w->event_count);
+	}
+	if (r.trained) {
+		hr_metric_add(hr_metric_of(p->metrics, HR_M_STEPS), 1);
+		hr_metric_add(hr_metric_of(p->metrics, HR_M_TARGETS), r.targets);
+		hr_metric_set(hr_metric_of(p->metrics, HR_M_LOSS), r.loss);
+	}
+}
+
+static void join_barrier(struct hr_pipeline *p, struct hr_work *w)
+{
+	hr_trainer_collect(p->trainer, hr_changes_put, w->changes);
+	w->snapshot = hr_trainer_snapshot(p->trainer);
+	w->snapshot->barrier = w->row.number;
+	w->snapshot->watermark_ms = w->row.watermark_ms;
+	hr_metrics_quality(p->metrics, hr_trainer_score(p->trainer));
+}
+
+void *hr_train_main(void *pipeline)
+{
+	struct hr_pipeline *p = pipeline;
+	struct hr_work *w;
+
+	hr_log_thread("trainer");
+	while ((w = hr_queue_pop(p->steps, -1)) != NULL) {
+		if (w->kind == HR_WORK_STEP) {
+			run_step(p, w);
+			hr_work_free(w);
+			continue;
+		}
+		join_barrier(p, w);
+		if (!hr_queue_push(p->barriers, w))
+			hr_work_free(w);
+	}
+	hr_queue_close(p->barriers);
+	return NULL;
+}

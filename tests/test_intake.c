@@ -1,0 +1,231 @@
+#include "tests/test.h"
+
+#include "base/base.h"
+#include "daemon/intake.h"
+#include "store/store.h"
+
+static const struct hr_intake_config config = {.history_length = 10,
+                                               .min_count = 1,
+                                               .positions = 10,
+                                               .every = 4,
+                                               .window = 8,
+                                               .rehearsal = 1,
+                                               .future_limit_ms = 600000,
+                                               .seed = 7};
+static const int64_t start_ms = INT64_C(1600000000000);
+
+static struct hr_event event(const char *user, const char *item, int64_t time_ms)
+{
+	return (struct hr_event){.user = (const uint8_t *)user,
+	                         .user_len = strlen(user),
+	                         .item = (const uint8_t *)item,
+	                         .item_len = strlen(item),
+	                         .kind = HR_KIND_CLICK,
+	                         .weight = 1,
+	                         .time_ms = time_ms};
+}
+
+static struct hr_intake *new_intake(void)
+{
+	struct hr_intake *in = hr_intake_new(&config);
+
+	hr_intake_partition(in, 0, 100);
+	return in;
+}
+
+/* Event number n of a small world: 5 users walk over 7 items. */
+static enum hr_outcome feed(struct hr_intake *in, int n)
+{
+	char user[8], item[8];
+	enum hr_reject why;
+
+	(void)snprintf(user, sizeof user, "u%d", n % 5);
+	(void)snprintf(item, sizeof item, "i%d", (n * 3) % 7);
+	const struct hr_event e = event(user, item, start_ms + n * 1000);
+	return hr_intake_event(in, &e, 0, 100 + n, start_ms, &why);
+}
+
+static void every_offset_is_accounted_for_once(void **state)
+{
+	struct hr_intake *in = new_intake();
+	enum hr_reject why;
+	const struct hr_event far = event("u1", "i1", start_ms + 3600000), same = event("u0", "i0", start_ms);
+
+	(void)state;
+	assert_int_equal(feed(in, 0), HR_OUT_TRAINED);
+	assert_int_equal(hr_intake_event(in, &far, 0, 101, start_ms, &why), HR_OUT_REJECTED);
+	assert_int_equal(why, HR_REJECT_FUTURE);
+	assert_int_equal(hr_intake_stream_ms(in), start_ms);
+	assert_int_equal(hr_intake_event(in, &same, 0, 102, start_ms, &why), HR_OUT_DUPLICATE);
+	const struct hr_record tombstone = {.key = (const uint8_t *)"u0", .key_len = 2, .offset = 105};
+	assert_int_equal(hr_intake_record(in, &tombstone, NULL, &why), HR_OUT_FORGOTTEN);
+	const struct hr_partition *p = &hr_intake_account(in)->partition[0];
+	assert_int_equal(p->trained, 1);
+	assert_int_equal(p->duplicate, 1);
+	assert_int_equal(p->rejected[HR_REJECT_FUTURE], 1);
+	assert_int_equal(p->forgotten, 1);
+	assert_int_equal(p->gap, 2);
+	assert_int_equal(p->offset - p->begin, 6);
+	hr_intake_free(in);
+}
+
+static void a_step_is_due_after_every_events(void **state)
+{
+	struct hr_intake *in = new_intake();
+
+	(void)state;
+	for (int n = 0; n < 4; n++) {
+		assert_false(hr_intake_step_due(in));
+		(void)feed(in, n);
+	}
+	assert_true(hr_intake_step_due(in));
+	struct hr_work *w = hr_intake_step(in);
+	assert_int_equal(w->event_count, 4);
+	assert_int_equal(w->item_count, 4);
+	assert_int_equal(w->admission_count, 4);
+	assert_int_equal(w->admission[3].event, 3);
+	assert_int_equal(w->batch.sequences, 0); /* nobody has two events yet */
+	assert_int_equal(hr_intake_pending(in), 0);
+	hr_work_free(w);
+	hr_intake_free(in);
+}
+
+static struct hr_work *run_to(struct hr_intake *in, int from, int to)
+{
+	struct hr_work *last = NULL;
+
+	for (int n = from; n < to; n++) {
+		(void)feed(in, n);
+		if (hr_intake_step_due(in)) {
+			hr_work_free(last);
+			last = hr_intake_step(in);
+		}
+	}
+	return last;
+}
+
+static void fresh_histories_learn_only_inside_the_window(void **state)
+{
+	struct hr_intake *in = new_intake();
+	struct hr_work *w = run_to(in, 0, 20);
+	const struct hr_batch *b = &w->batch;
+	size_t fresh = 0, fresh_targets = 0;
+
+	(void)state;
+	for (size_t s = 0; s < b->sequences; s++) {
+		const size_t last = b->start[s + 1] - 1u;
+
+		if (!b->fresh[s]) {
+			assert_true(b->target[last] != HR_NONE);
+			continue;
+		}
+		fresh++;
+		assert_true(b->target[last] == HR_NONE);
+		assert_int_equal(b->ask_ms[last], start_ms + 19000);
+		for (size_t i = b->start[s]; i < last; i++) {
+			if (b->target[i] == HR_NONE)
+				continue;
+			fresh_targets++;
+			assert_true(b->ask_ms[i] > start_ms + 11000); /* the last 8 events: numbers 12 to 19 */
+			assert_int_equal(b->target[i], b->item[i + 1]);
+		}
+	}
+	assert_int_equal(fresh, 5);
+	assert_int_equal(fresh_targets, 8);
+	assert_int_equal(b->sequences, 10); /* as many rehearsed */
+	hr_work_free(w);
+	hr_intake_free(in);
+}
+
+static bool load(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len)
+{
+	struct hr_error err;
+
+	return hr_intake_load(ctx, cls, number, bytes, len, &err);
+}
+
+static void put_into(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len)
+{
+	assert_true(load(ctx, cls, number, bytes, len));
+}
+
+static void assert_same_batch(const struct hr_batch *a, const struct hr_batch *b)
+{
+	assert_int_equal(a->sequences, b->sequences);
+	assert_int_equal(a->positions, b->positions);
+	assert_memory_equal(a->start, b->start, (a->sequences + 1) * sizeof *a->start);
+	assert_memory_equal(a->item, b->item, a->positions * sizeof *a->item);
+	assert_memory_equal(a->target, b->target, a->positions * sizeof *a->target);
+	assert_memory_equal(a->ask_ms, b->ask_ms, a->positions * sizeof *a->ask_ms);
+}
+
+static void a_state_loaded_from_a_barrier_goes_on_with_the_same_steps(void **state)
+{
+	struct hr_intake *whole = new_intake(), *again = hr_intake_new(&config);
+	struct hr_work *w = run_to(whole, 0, 40);
+
+	(void)state;
+	hr_work_free(w);
+	struct hr_work *barrier = hr_intake_barrier(whole, 1, 0);
+	hr_changes_each(barrier->changes, put_into, again);
+	hr_intake_resume(again, &barrier->row);
+	assert_int_equal(barrier->row.events, 40);
+	assert_int_equal(barrier->row.steps, 10);
+	w = run_to(whole, 40, 60);
+	struct hr_work *v = run_to(again, 40, 60);
+	assert_same_batch(&w->batch, &v->batch);
+	struct hr_work *x = hr_intake_barrier(whole, 2, 0), *y = hr_intake_barrier(again, 2, 0);
+	size_t x_len, y_len;
+	const uint8_t *x_log = hr_changes_order_log(x->changes, &x_len), *y_log = hr_changes_order_log(y->changes, &y_len);
+	assert_int_equal(x_len, y_len);
+	assert_memory_equal(x_log, y_log, x_len);
+	assert_int_equal(hr_changes_bytes(x->changes), hr_changes_bytes(y->changes));
+	hr_work_free(x);
+	hr_work_free(y);
+	hr_work_free(w);
+	hr_work_free(v);
+	hr_work_free(barrier);
+	hr_intake_free(whole);
+	hr_intake_free(again);
+}
+
+static void the_order_log_names_every_record_and_step(void **state)
+{
+	struct hr_intake *in = new_intake();
+	struct hr_work *w = run_to(in, 0, 10);
+
+	(void)state;
+	hr_work_free(w);
+	w = hr_intake_step(in); /* two events early, as a barrier on an idle stream does */
+	struct hr_work *barrier = hr_intake_barrier(in, 1, 0);
+	size_t log_len;
+	const uint8_t *log = hr_changes_order_log(barrier->changes, &log_len);
+	struct hr_cursor c = {.p = log, .left = log_len};
+	struct hr_order_entry e;
+	const uint64_t want[] = {4, 4, 2};
+	for (int i = 0; i < 3; i++) {
+		assert_true(hr_order_next(&c, &e));
+		assert_int_equal(e.kind, HR_ORDER_RUN);
+		assert_int_equal(e.count, want[i]);
+		assert_true(hr_order_next(&c, &e));
+		assert_int_equal(e.kind, HR_ORDER_STEP);
+	}
+	assert_false(hr_order_next(&c, &e));
+	assert_false(c.failed);
+	hr_work_free(w);
+	hr_work_free(barrier);
+	hr_intake_free(in);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_offset_is_accounted_for_once),
+		cmocka_unit_test(a_step_is_due_after_every_events),
+		cmocka_unit_test(fresh_histories_learn_only_inside_the_window),
+		cmocka_unit_test(a_state_loaded_from_a_barrier_goes_on_with_the_same_steps),
+		cmocka_unit_test(the_order_log_names_every_record_and_step),
+	};
+
+	return cmocka_run_group_tests_name("intake", tests, NULL, NULL);
+}

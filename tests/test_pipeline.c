@@ -1,0 +1,282 @@
+/* The whole daemon on the mock broker: events in, vectors out, stop and start again. */
+#include "tests/test.h"
+
+#include <ftw.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "daemon/pipeline.h"
+#include "proto/proto.h"
+#include "store/store.h"
+
+enum { DEADLINE_MS = 60000, WIDTH = 32 };
+
+struct world {
+	struct hr_broker *broker;
+	struct hr_sink *sink;
+	struct hr_simulator *simulator;
+	struct hr_config config;
+	char state[32];
+};
+
+static void set(struct hr_config *c, const char *assignment)
+{
+	struct hr_error err;
+
+	if (!hr_config_assign(c, assignment, HR_FROM_FLAG, &err))
+		fail_msg("%s: %s", assignment, err.msg);
+}
+
+static void assert_ok(bool ok, const struct hr_error *err)
+{
+	if (!ok)
+		fail_msg("%s", err->msg);
+}
+
+static int set_up(void **state)
+{
+	static const char *const settings[] = {"events.topic=events",   "model.width=32",     "barrier.interval=200ms",
+	                                       "output.partitions=1",   "http.enabled=false", "evaluate.share=0.5",
+	                                       "output.min_shift=0",    "train.window=128",   "log.level=error",
+	                                       "history.length=20"};
+	struct world *w = hr_alloc(1, sizeof *w);
+	struct hr_error err;
+	char assignment[256];
+
+	assert_ok(hr_broker_start(&w->broker, &err), &err);
+	hr_config_init(&w->config);
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+		set(&w->config, settings[i]);
+	(void)snprintf(assignment, sizeof assignment, "kafka.brokers=%s", hr_broker_bootstrap(w->broker));
+	set(&w->config, assignment);
+	(void)snprintf(w->state, sizeof w->state, "/tmp/headrace-test-XXXXXX");
+	assert_non_null(mkdtemp(w->state));
+	(void)snprintf(assignment, sizeof assignment, "state.dir=%s", w->state);
+	set(&w->config, assignment);
+	assert_ok(hr_broker_create_topic(w->broker, "events", 3, &err), &err);
+	assert_ok(hr_broker_create_topic(w->broker, w->config.output_items_topic, 1, &err), &err);
+	assert_ok(hr_broker_create_topic(w->broker, w->config.output_users_topic, 1, &err), &err);
+	const struct hr_kafka_config kafka = {.brokers = hr_broker_bootstrap(w->broker), .client_id = "test"};
+	assert_ok(hr_sink_open(&kafka, &w->sink, &err), &err);
+	struct hr_simulator_config world = hr_simulator_defaults();
+	world.users = 300;
+	world.items = 200;
+	w->simulator = hr_simulator_new(&world);
+	*state = w;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+	(void)st, (void)flag, (void)at;
+	return remove(path);
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	hr_sink_close(w->sink, 1000);
+	hr_broker_stop(w->broker);
+	hr_simulator_free(w->simulator);
+	hr_config_fini(&w->config);
+	(void)nftw(w->state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	hr_free(w);
+	return 0;
+}
+
+static void send(struct world *w, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	struct hr_error err;
+
+	assert_ok(hr_sink_send(w->sink, "events", key, key_len, value, value_len, -1, NULL, 0, &err), &err);
+}
+
+static void produce(struct world *w, int events)
+{
+	struct hr_buf b = {0};
+	struct hr_error err;
+	struct hr_event e;
+
+	for (int i = 0; i < events; i++) {
+		hr_simulator_next(w->simulator, &e);
+		hr_buf_clear(&b);
+		hr_event_encode(&e, &b);
+		send(w, e.user, e.user_len, b.p, b.len);
+	}
+	hr_buf_fini(&b);
+	assert_ok(hr_sink_flush(w->sink, DEADLINE_MS, &err), &err);
+}
+
+static uint64_t consumed(struct hr_pipeline *p)
+{
+	struct hr_intake *in = hr_pipeline_intake(p);
+	uint64_t n = 0;
+
+	hr_intake_lock(in);
+	const struct hr_barrier *a = hr_intake_account(in);
+	for (size_t i = 0; i < a->partition_count; i++)
+		n += (uint64_t)(a->partition[i].offset - a->partition[i].begin);
+	hr_intake_unlock(in);
+	return n;
+}
+
+static struct hr_pipeline *start(struct world *w)
+{
+	struct hr_pipeline *p = NULL;
+	struct hr_error err;
+
+	assert_ok(hr_pipeline_start(&w->config, &p, &err), &err);
+	return p;
+}
+
+static void wait_for(struct hr_pipeline *p, uint64_t records)
+{
+	const int64_t until = hr_mono_us() + DEADLINE_MS * 1000;
+
+	while (consumed(p) < records) {
+		if (hr_mono_us() > until)
+			fail_msg("%llu of %llu records after %d ms", (unsigned long long)consumed(p), (unsigned long long)records,
+			         DEADLINE_MS);
+		(void)usleep(2000);
+	}
+}
+
+/* Reads a topic whole and folds it: the newest vector of every id. Returns ids with a vector; checks each. */
+static size_t fold_vectors(struct world *w, const char *topic, size_t *ret_markers)
+{
+	const struct hr_kafka_config kafka = {.brokers = hr_broker_bootstrap(w->broker), .client_id = "reader"};
+	const struct hr_position from = {.partition = 0, .offset = HR_START_EARLIEST};
+	struct hr_idmap *ids = hr_idmap_new();
+	struct hr_record r[64];
+	struct hr_source *s = NULL;
+	struct hr_error err;
+	size_t count, quiet = 0;
+
+	assert_ok(hr_source_open_kafka(&kafka, topic, &from, 1, false, &s, &err), &err);
+	while (quiet < 5) {
+		assert_ok(hr_source_poll(s, r, 64, 200, &count, &err), &err);
+		quiet = count == 0 ? quiet + 1 : 0;
+		for (size_t i = 0; i < count; i++) {
+			double squares = 0;
+			bool fresh;
+
+			if (r[i].key_len == 7 && memcmp(r[i].key, "refresh", 7) == 0) {
+				(*ret_markers)++;
+				continue;
+			}
+			Headrace__V1__Embedding *e = headrace__v1__embedding__unpack(NULL, r[i].value_len, r[i].value);
+			assert_non_null(e);
+			assert_int_equal(e->dimensions, WIDTH);
+			assert_int_equal(e->vector.len, 4 * WIDTH);
+			for (size_t d = 0; d < WIDTH; d++) {
+				float v;
+
+				memcpy(&v, e->vector.data + 4 * d, sizeof v);
+				squares += (double)v * (double)v;
+			}
+			assert_close(squares, 1, 1e-4, "squared length", i);
+			assert_true(e->events >= 1);
+			(void)hr_idmap_add(ids, r[i].key, r[i].key_len, &fresh);
+			headrace__v1__embedding__free_unpacked(e, NULL);
+		}
+	}
+	hr_source_close(s);
+	const size_t found = hr_idmap_count(ids);
+	hr_idmap_free(ids);
+	return found;
+}
+
+static void every_item_and_user_gets_a_unit_vector(void **state)
+{
+	struct world *w = *state;
+	size_t markers = 0;
+
+	produce(w, 2000);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 2000);
+	hr_pipeline_stop(p);
+	const uint32_t items = hr_catalogue_count(hr_intake_catalogue(hr_pipeline_intake(p)));
+	const uint32_t users = hr_histories_count(hr_intake_histories(hr_pipeline_intake(p)));
+	assert_true(hr_metric_count(hr_metric_of(hr_pipeline_metrics(p), HR_M_STEPS)) > 50);
+	hr_pipeline_free(p);
+	assert_int_equal(fold_vectors(w, w->config.output_items_topic, &markers), items);
+	assert_true(markers >= 1);
+	assert_int_equal(fold_vectors(w, w->config.output_users_topic, &markers), users);
+}
+
+static void a_restart_goes_on_without_loss_or_double(void **state)
+{
+	struct world *w = *state;
+
+	produce(w, 1000);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 1000);
+	hr_pipeline_stop(p);
+	const uint64_t barrier = hr_pipeline_durable(p);
+	hr_pipeline_free(p);
+	produce(w, 500);
+	p = start(w);
+	assert_true(hr_pipeline_durable(p) == barrier);
+	assert_true(consumed(p) >= 1000);
+	wait_for(p, 1500);
+	hr_pipeline_stop(p);
+	const struct hr_barrier *a = hr_intake_account(hr_pipeline_intake(p));
+	uint64_t trained = 0, other = 0;
+	for (size_t i = 0; i < a->partition_count; i++) {
+		trained += a->partition[i].trained;
+		other += a->partition[i].duplicate + a->partition[i].late;
+	}
+	assert_int_equal(trained + other, 1500);
+	assert_int_equal(a->events, trained);
+	hr_pipeline_free(p);
+}
+
+static void bad_records_are_counted_and_lose_nothing_else(void **state)
+{
+	struct world *w = *state;
+	const uint8_t truncated[] = {0x0a, 0x20, 'u'};
+
+	produce(w, 100);
+	send(w, "k", 1, truncated, sizeof truncated);
+	send(w, "k", 1, "", 0);
+	send(w, "nobody", 6, NULL, 0);
+	produce(w, 100);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 203);
+	hr_pipeline_stop(p);
+	const struct hr_metrics *m = hr_pipeline_metrics(p);
+	assert_int_equal(hr_metrics_outcomes(m, HR_OUT_REJECTED), 2);
+	assert_int_equal(hr_metrics_outcomes(m, HR_OUT_FORGOTTEN), 1);
+	assert_int_equal(hr_metrics_outcomes(m, HR_OUT_TRAINED) + hr_metrics_outcomes(m, HR_OUT_DUPLICATE), 200);
+	hr_pipeline_free(p);
+}
+
+static void another_training_setting_does_not_continue_a_state(void **state)
+{
+	struct world *w = *state;
+	struct hr_pipeline *p = NULL;
+	struct hr_error err;
+
+	produce(w, 100);
+	p = start(w);
+	wait_for(p, 100);
+	hr_pipeline_stop(p);
+	hr_pipeline_free(p);
+	set(&w->config, "model.heads=1");
+	assert_false(hr_pipeline_start(&w->config, &p, &err));
+	assert_int_equal(err.code, HR_E_CONFIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_item_and_user_gets_a_unit_vector, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_restart_goes_on_without_loss_or_double, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bad_records_are_counted_and_lose_nothing_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(another_training_setting_does_not_continue_a_state, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);
+}
