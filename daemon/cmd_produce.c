@@ -11,8 +11,7 @@ enum { BAD_SHOWN = 5, LOOK_EVERY = 256 };
 struct produce_options {
 	struct hr_feed_options feed;
 	char *columns, *kind, *time_start;
-	int64_t time_step;
-	uint64_t limit;
+	uint64_t time_step, limit;
 	uint32_t format; /* enum hr_rows_format */
 	bool header, skip_bad;
 };
@@ -29,8 +28,8 @@ static const struct hr_setting rows[] = {
         HR_OPTION(struct produce_options, kind, "kind", STRING, "view", 1, 64, "KIND", "Kind of events without a kind column."),
         HR_OPTION(struct produce_options, time_start, "time-start", STRING, NULL, 1, 64, "TIME",
                   "Time of the first event of a file without a time column: RFC 3339, seconds or ms. (2020-01-01)"),
-        HR_OPTION(struct produce_options, time_step, "time-step", DURATION, "1s", 0, HR_MS_DAY, "DURATION",
-                  "From one event to the next in such a file."),
+        HR_OPTION(struct produce_options, time_step, "time-step", U64, "1000", 0, HR_MS_DAY, "MS",
+                  "Milliseconds from one event to the next in such a file."),
         HR_OPTION(struct produce_options, limit, "limit", U64, "0", 0, 0x1p64, "N", "Stop after this many events; 0 for all."),
         HR_OPTION(struct produce_options, skip_bad, "skip-bad", BOOL, NULL, 0, 0, "",
                   "Bad lines are counted and shown as ever, but do not make the exit code 1."),
@@ -64,7 +63,7 @@ static bool rows_config(const struct produce_options *o, struct hr_rows_config *
 	        .columns = o->columns,
 	        .header = o->header,
 	        .time_start_ms = start,
-	        .time_step_ms = o->time_step,
+	        .time_step_ms = (int64_t)o->time_step,
 	        .default_kind = kind,
 	};
 	return true;

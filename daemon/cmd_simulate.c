@@ -1,6 +1,7 @@
-/* headrace simulate: a shop with a known truth, to a topic or to standard output. */
+/* headrace simulate: a shop with a known truth, to a topic or to a file. */
 #include "daemon/tool.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -9,11 +10,10 @@
 
 struct simulate_options {
 	struct hr_feed_options feed;
-	char *items_topic, *start;
+	char *items_topic, *start, *output;
 	uint64_t seed, events;
 	uint32_t users, items;
 	double days_per_million;
-	bool print;
 };
 
 static const struct hr_setting rows[] = {
@@ -28,8 +28,9 @@ static const struct hr_setting rows[] = {
                   "Event time of the first event: RFC 3339, seconds or ms, or now. (2026-01-01)"),
         HR_OPTION(struct simulate_options, days_per_million, "days-per-million", F64, "50", 0, 100000, "N",
                   "Days that a million events span in event time."),
-        HR_OPTION(struct simulate_options, print, "print", BOOL, NULL, 0, 0, "",
-                  "Print events as JSON lines instead of sending them; --events is needed."),
+        HR_OPTION(struct simulate_options, output, "output", STRING, NULL, 1, 4096, "FILE",
+                  "Write events to a file, - for standard output, instead of sending them; --events is needed. JSON lines "
+                  "when the name ends in .jsonl, else TSV: time user item kind session id."),
 };
 
 static const struct hr_options options = {
@@ -59,27 +60,45 @@ static bool simulator_config(const struct simulate_options *o, struct hr_simulat
 	return true;
 }
 
-/* ---- to standard output ---- */
+/* ---- to a file ---- */
 
-/* The simulator's ids hold nothing that JSON would escape. */
-static void print_event(const struct hr_event *e)
+/* The simulator's ids hold nothing that JSON or TSV would escape. */
+#define TSV_LINE  "%lld\t%.*s\t%.*s\t%s\t%.*s\t%.*s\n"
+#define JSON_LINE "{\"time\":%lld,\"user\":\"%.*s\",\"item\":\"%.*s\",\"kind\":\"%s\",\"session\":\"%.*s\",\"id\":\"%.*s\"}\n"
+
+static void write_event(FILE *f, bool json, const struct hr_event *e)
 {
-	(void)printf("{\"time\":%lld,\"user\":\"%.*s\",\"item\":\"%.*s\",\"kind\":\"%s\",\"session\":\"%.*s\",\"id\":\"%.*s\"}\n",
-	             (long long)e->time_ms, (int)e->user_len, (const char *)e->user, (int)e->item_len, (const char *)e->item,
-	             hr_kind_name(e->kind), (int)e->session_len, (const char *)e->session, (int)e->id_len, (const char *)e->id);
+	(void)fprintf(f, json ? JSON_LINE : TSV_LINE, (long long)e->time_ms, (int)e->user_len, (const char *)e->user,
+	              (int)e->item_len, (const char *)e->item, hr_kind_name(e->kind), (int)e->session_len,
+	              (const char *)e->session, (int)e->id_len, (const char *)e->id);
 }
 
-static int print_all(const struct simulate_options *o, struct hr_simulator *s)
+static bool write_events(FILE *f, const char *path, uint64_t events, struct hr_simulator *s)
 {
+	const size_t len = strlen(path);
+	const bool json = len >= 6 && strcmp(path + len - 6, ".jsonl") == 0;
 	struct hr_event event;
 
-	if (o->events == 0)
-		return hr_options_misuse(&options, "--print needs --events");
-	for (uint64_t n = 0; n < o->events && ferror(stdout) == 0; n++) {
+	for (uint64_t n = 0; n < events && ferror(f) == 0; n++) {
 		hr_simulator_next(s, &event);
-		print_event(&event);
+		write_event(f, json, &event);
 	}
-	return fflush(stdout) == 0 && ferror(stdout) == 0 ? HR_EXIT_OK : HR_EXIT_IO;
+	const bool ok = fflush(f) == 0 && ferror(f) == 0;
+	return (f == stdout || fclose(f) == 0) && ok;
+}
+
+static int write_file(const struct simulate_options *o, struct hr_simulator *s)
+{
+	struct hr_error err;
+
+	if (o->events == 0)
+		return hr_options_misuse(&options, "--output needs --events");
+	FILE *f = strcmp(o->output, "-") == 0 ? stdout : fopen(o->output, "wb");
+	if (f == NULL || !write_events(f, o->output, o->events, s)) {
+		(void)hr_fail(&err, HR_E_IO, "could not write %s: %s", o->output, strerror(errno));
+		return hr_options_fail(&options, &err);
+	}
+	return HR_EXIT_OK;
 }
 
 /* ---- to Kafka ---- */
@@ -137,7 +156,7 @@ static bool create_items_topic(const struct hr_feed *f, const struct simulate_op
 	       hr_topic_create(&f->kafka, o->items_topic, o->feed.partitions, /* compact */ true, 30000, err);
 }
 
-static int send(const struct simulate_options *o, struct hr_simulator *s)
+static int send_to_kafka(const struct simulate_options *o, struct hr_simulator *s)
 {
 	struct hr_feed feed;
 	struct hr_error err;
@@ -156,7 +175,7 @@ static int run(const struct simulate_options *o)
 	if (!simulator_config(o, &config, &code))
 		return code;
 	struct hr_simulator *s = hr_simulator_new(&config);
-	code = o->print ? print_all(o, s) : send(o, s);
+	code = o->output != NULL ? write_file(o, s) : send_to_kafka(o, s);
 	hr_simulator_free(s);
 	return code;
 }

@@ -11,10 +11,12 @@ static const struct command {
 	const char *does;
 } commands[] = {
 	{"demo", hr_cmd_demo, "broker, traffic, training and queries in one process, with no set-up"},
-	{"evaluate", hr_cmd_evaluate, "published protocols on a file, with the code of the daemon"},
-	{"state", hr_cmd_state, "look into the state of a daemon that is not running"},
+	{"produce", hr_cmd_produce, "events from a TSV, CSV or JSONL file to a topic"},
+	{"simulate", hr_cmd_simulate, "the events of a simulated shop to a topic"},
 	{"query", hr_cmd_query, "ask a running daemon: vectors, neighbours, recommendations"},
 	{"config", hr_cmd_config, "the settings in force, the sample file, and whether a file is accepted"},
+	{"state", hr_cmd_state, "look into the state of a daemon that is not running"},
+	{"evaluate", hr_cmd_evaluate, "published protocols on a file, with the code of the daemon"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
