@@ -90,53 +90,42 @@ static void score_questions(struct hr_trainer *t, size_t first, size_t count)
 
 /* ---- ranks ---- */
 
-/* Terms of every row's scores for one question. */
-struct terms {
-	const float *logit, *rules, *popularity, *log_popularity;
-};
-
-static void row_scores(const struct terms *s, size_t row, float score[HR_RANKERS])
-{
-	const float counted = (s->rules[row] > 0 ? log1pf(10 * s->rules[row]) : 0) + 0.2f * s->log_popularity[row];
-
-	score[HR_RANK_MODEL] = s->logit[row];
-	score[HR_RANK_RULES] = s->rules[row];
-	score[HR_RANK_POPULARITY] = s->popularity[row];
-	score[HR_RANK_COUNTERS] = counted;
-	score[HR_RANK_MIX] = s->logit[row] + counted;
-}
-
-/* How many live rows score at least as high as the wanted one, by each ranker; ties count against it, as in
- * the published protocols that headrace is compared with. */
-static void count_better(const struct hr_trainer *t, const struct terms *s, uint32_t wanted, size_t better[HR_RANKERS])
-{
-	float target[HR_RANKERS], score[HR_RANKERS];
-
-	row_scores(s, wanted, target);
-	memset(better, 0, HR_RANKERS * sizeof *better);
-	for (size_t row = 0; row < t->items.rows; row++) {
-		if (!t->live[row] || row == wanted)
-			continue;
-		row_scores(s, row, score);
-		for (size_t r = 0; r < HR_RANKERS; r++)
-			better[r] += score[r] >= target[r];
-	}
-}
-
-static void make_terms(struct hr_trainer *t, const struct hr_observation *e)
+/* The scores of every row for one question, ranker by ranker. */
+static void make_scores(struct hr_trainer *t, const struct hr_observation *e, const float *logits,
+                        const float *score[HR_RANKERS])
 {
 	struct hr_observing *o = &t->observing;
 	const size_t rows = t->items.rows;
 
-	o->rules = hr_grow(o->rules, &o->rules_cap, rows, sizeof *o->rules);
-	o->popularity = hr_grow(o->popularity, &o->popularity_cap, rows, sizeof *o->popularity);
-	o->log_popularity = hr_grow(o->log_popularity, &o->log_popularity_cap, rows, sizeof *o->log_popularity);
-	memset(o->rules, 0, rows * sizeof *o->rules);
-	hr_counters_rules(t->counters, e->history_item, e->history_len, o->rules, rows);
-	hr_counters_popularity(t->counters, e->time_ms, o->popularity, rows);
+	o->scores = hr_grow(o->scores, &o->scores_cap, 4 * rows, sizeof *o->scores);
+	float *rules = o->scores, *popularity = rules + rows, *counters = popularity + rows, *mix = counters + rows;
+	memset(rules, 0, rows * sizeof *rules);
+	hr_counters_rules(t->counters, e->history_item, e->history_len, rules, rows);
+	hr_counters_popularity(t->counters, e->time_ms, popularity, rows);
 	for (size_t row = 0; row < rows; row++)
-		o->log_popularity[row] = o->popularity[row] + 0.05f;
-	t->k->logs(o->log_popularity, o->log_popularity, rows);
+		counters[row] = popularity[row] + 0.05f;
+	t->k->logs(counters, counters, rows);
+	for (size_t row = 0; row < rows; row++) {
+		counters[row] = 0.2f * counters[row] + (rules[row] > 0 ? log1pf(10 * rules[row]) : 0);
+		mix[row] = logits[row] + counters[row];
+	}
+	score[HR_RANK_MODEL] = logits;
+	score[HR_RANK_RULES] = rules;
+	score[HR_RANK_POPULARITY] = popularity;
+	score[HR_RANK_COUNTERS] = counters;
+	score[HR_RANK_MIX] = mix;
+}
+
+/* How many other live rows score at least as high as the wanted one: ties count against it, as in the published
+ * protocols that headrace is compared with. */
+static size_t count_better(const float *score, const uint8_t *live, uint32_t wanted, size_t rows)
+{
+	const float bar = score[wanted];
+	size_t better = 0;
+
+	for (size_t row = 0; row < rows; row++)
+		better += (size_t)(live[row] & (score[row] >= bar));
+	return better - live[wanted];
 }
 
 /* Items of the user's own history do not compete unless they may be recommended. */
@@ -157,19 +146,18 @@ static uint8_t slices_of(const struct hr_trainer *t, const struct hr_observation
 
 static void answer(struct hr_trainer *t, const struct hr_observation *e, const float *logits)
 {
-	struct hr_observing *o = &t->observing;
 	struct hr_answer a = {.slices = slices_of(t, e)};
-	size_t better[HR_RANKERS];
+	const float *score[HR_RANKERS];
 
 	memset(a.rank, HR_RANKS, sizeof a.rank);
 	if (hr_items_live(&t->items, e->item)) {
-		make_terms(t, e);
-		const struct terms s = {logits, o->rules, o->popularity, o->log_popularity};
+		make_scores(t, e, logits, score);
 		hide_history(t, e, true);
-		count_better(t, &s, e->item, better);
+		for (size_t r = 0; r < HR_RANKERS; r++) {
+			const size_t better = count_better(score[r], t->live, e->item, t->items.rows);
+			a.rank[r] = (uint8_t)(better < HR_RANKS ? better : HR_RANKS);
+		}
 		hide_history(t, e, false);
-		for (size_t r = 0; r < HR_RANKERS; r++)
-			a.rank[r] = (uint8_t)(better[r] < HR_RANKS ? better[r] : HR_RANKS);
 	}
 	hr_score_add(&t->score, &a);
 }

@@ -43,9 +43,9 @@ struct hr_trainer {
 	struct hr_observing {
 		struct hr_batch batch;
 		struct hr_encode_memory encode;
-		float *user, *logits, *rules, *popularity, *log_popularity, *scratch;
+		float *user, *logits, *scores, *scratch;
 		uint32_t *question;
-		size_t user_cap, logits_cap, rules_cap, popularity_cap, log_popularity_cap, scratch_cap, question_cap;
+		size_t user_cap, logits_cap, scores_cap, scratch_cap, question_cap;
 	} observing;
 	struct hr_buf bytes;
 };

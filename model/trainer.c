@@ -66,9 +66,7 @@ static void free_observing(struct hr_observing *o)
 	hr_encode_memory_fini(&o->encode);
 	hr_free(o->user);
 	hr_free(o->logits);
-	hr_free(o->rules);
-	hr_free(o->popularity);
-	hr_free(o->log_popularity);
+	hr_free(o->scores);
 	hr_free(o->scratch);
 	hr_free(o->question);
 }
