@@ -272,5 +272,6 @@ void hr_step_fini(struct hr_step *s)
 	hr_free(s->plan.views);
 	hr_free(s->plan.chunk);
 	hr_free(s->memory.all);
+	hr_free(s->memory.content);
 	*s = (struct hr_step){0};
 }

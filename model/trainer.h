@@ -79,7 +79,7 @@ void hr_trainer_step(struct hr_trainer *t, const struct hr_batch *batch, struct 
 
 uint64_t hr_trainer_steps(const struct hr_trainer *t);
 
-/** Start-up training: use this rate instead of the configured one until called with 0. Part of the state. */
+/** Start-up training: this rate instead of the configured one, and no slow weights, until called with 0. Part of the state. */
 void hr_trainer_rate(struct hr_trainer *t, float rate);
 
 /** Everything that changed since the last call, as records. */

@@ -158,6 +158,31 @@ static void slow_weights_go_their_share_and_young_rows_all_the_way(void **state)
 	hr_trainer_free(want);
 }
 
+static void start_up_training_takes_full_steps(void **state)
+{
+	struct hr_model_config half = small_config(), full = half;
+	struct records seen[2] = {{0}};
+	struct hr_batch b = {0};
+
+	(void)state;
+	half.slow_every = full.slow_every = 2;
+	full.slow_share = 1;
+	random_batch(&b, 40, 10, ITEMS, 3);
+	for (size_t i = 0; i < 2; i++) {
+		struct hr_trainer *t = new_trainer(i == 0 ? &half : &full);
+		add_items(t, ITEMS);
+		hr_trainer_rate(t, 2e-3f);
+		for (size_t n = 0; n < 5; n++)
+			assert_true(step(t, &b).trained);
+		hr_trainer_collect(t, put_record, &seen[i]);
+		hr_trainer_free(t);
+	}
+	assert_same_records(&seen[0], &seen[1]);
+	records_fini(&seen[0]);
+	records_fini(&seen[1]);
+	hr_batch_fini(&b);
+}
+
 /* ---- refused steps ---- */
 
 static void a_step_that_is_not_finite_changes_nothing(void **state)
@@ -366,6 +391,7 @@ int main(void)
 		cmocka_unit_test(content_is_the_scaled_sum_of_its_features),
 		cmocka_unit_test(content_learns),
 		cmocka_unit_test(slow_weights_go_their_share_and_young_rows_all_the_way),
+		cmocka_unit_test(start_up_training_takes_full_steps),
 		cmocka_unit_test(a_step_that_is_not_finite_changes_nothing),
 		cmocka_unit_test(a_record_cut_anywhere_or_too_long_is_refused),
 		cmocka_unit_test(another_shape_is_refused_with_both),
