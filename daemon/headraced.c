@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "daemon/config.h"
+#include "daemon/exit.h"
 #include "daemon/pipeline.h"
 
 static const char usage[] =
@@ -20,7 +21,7 @@ static const char usage[] =
 	"  --help, --version\n"
 	"\n"
 	"Signals: TERM and INT drain, write a last barrier and exit 0; a second one exits at once.\n"
-	"Exit codes: 0 stopped on request, 64 usage, 69 broker away, 70 internal, 74 disk, 78 configuration.\n";
+	"Exit codes: 0 stopped on request, 64 usage, 65 data, 69 broker away, 70 internal, 74 disk, 78 configuration.\n";
 
 static HR_NORETURN void fail(const struct hr_error *err)
 {
@@ -44,14 +45,14 @@ static void read_config(struct hr_config *c, int argc, char **argv)
 		switch (opt) {
 		case 'c': path = optarg; break;
 		case 's': sets[set_count++] = optarg; break;
-		case 'h': (void)fputs(usage, stdout); exit(0);
-		case 'v': (void)puts(PACKAGE_STRING); exit(0);
-		default: (void)fputs(usage, stderr); exit(64);
+		case 'h': (void)fputs(usage, stdout); exit(HR_EXIT_OK);
+		case 'v': (void)puts(PACKAGE_STRING); exit(HR_EXIT_OK);
+		default: (void)fputs(usage, stderr); exit(HR_EXIT_USAGE);
 		}
 	}
 	if (optind != argc) {
 		(void)fprintf(stderr, "headraced: %s: no such argument\n%s", argv[optind], usage);
-		exit(64);
+		exit(HR_EXIT_USAGE);
 	}
 	hr_config_init(c);
 	if (!hr_config_load(c, path, sets, set_count, &err) || !hr_config_disk(c, &err))

@@ -1,5 +1,6 @@
 #include "daemon/options.h"
 
+
 #include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
@@ -12,12 +13,7 @@ enum { OPTIONS_MAX = 48, HELP_COLUMN = 26, HELP_WIDTH = 100 };
 int hr_options_fail(const struct hr_options *o, const struct hr_error *err)
 {
 	(void)fprintf(stderr, "%s: %s\n", o->command, err->msg);
-	switch (err->code) {
-	case HR_E_CONFIG: return HR_EXIT_CONFIG;
-	case HR_E_BROKER: return HR_EXIT_AWAY;
-	case HR_E_IO: return HR_EXIT_IO;
-	default: return HR_EXIT_FAILED;
-	}
+	return hr_exit_code(err->code);
 }
 
 int hr_options_misuse(const struct hr_options *o, const char *fmt, ...)

@@ -31,7 +31,7 @@ HR_MUST_USE bool hr_options_read(const struct hr_options *o, void *into, int arg
 void hr_options_print(const struct hr_options *o, FILE *out);
 void hr_options_fini(const struct hr_options *o, void *into);
 
-/** Prints "headrace produce: message" and gives the exit code: config 78, broker 69, io 74, else 1. */
+/** Prints "headrace produce: message" and gives hr_exit_code() of it. */
 int hr_options_fail(const struct hr_options *o, const struct hr_error *err);
 /** The same for a mistake in the arguments: 64, with a word on --help. */
 int hr_options_misuse(const struct hr_options *o, const char *fmt, ...) HR_PRINTF(2, 3);

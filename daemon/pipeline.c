@@ -5,21 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/exit.h"
 #include "daemon/priv.h"
 
 /* Steps that may wait for the trainer: enough to hide a barrier, few enough that lag shows early. */
 enum { STEPS_BOUND = 64, BARRIERS_BOUND = 2, REFRESHES_BOUND = 64 };
-
-int hr_exit_code(enum hr_code code)
-{
-	switch (code) {
-	case HR_E_CONFIG: return 78;
-	case HR_E_BROKER: return 69;
-	case HR_E_STORE:
-	case HR_E_IO: return 74;
-	default: return 70;
-	}
-}
 
 void hr_pipeline_die(const char *what, const struct hr_error *err)
 {

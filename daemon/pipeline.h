@@ -36,10 +36,7 @@ struct hr_counters *hr_pipeline_counters(struct hr_pipeline *p);
 /** The intake's part of the configuration. */
 struct hr_intake_config hr_config_intake(const struct hr_config *c);
 
-/** Logs the error and ends the process with its exit code; the state stays at its last barrier. @thread any */
+/** Logs the error and ends the process with hr_exit_code() of it; the state stays at its last barrier. @thread any */
 HR_NORETURN void hr_pipeline_die(const char *what, const struct hr_error *err);
-
-/** Process exit code for an error that ends it: 78 configuration, 69 broker away, 74 disk, 70 anything else. */
-int hr_exit_code(enum hr_code code);
 
 #endif
