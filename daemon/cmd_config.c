@@ -1,4 +1,4 @@
-/* headrace config: what is in force and why, the sample file, and whether a file would be accepted. */
+/* headrace config: what is in force and why, the sample file, the manual page, and whether a file would be accepted. */
 #include "daemon/tool.h"
 
 #include <stdio.h>
@@ -19,11 +19,12 @@ static const struct hr_setting rows[] = {
 
 static const struct hr_options options = {
         .command = "headrace config",
-        .usage = "usage: headrace config show|check|sample [--config FILE] [--set KEY=VALUE]\n"
+        .usage = "usage: headrace config show|check|sample|man [--config FILE] [--set KEY=VALUE]\n"
                  "\n"
                  "  show    every setting in force, with where it comes from: a file that can be read back\n"
                  "  check   exit code 0 when headraced would accept this configuration, 78 with the reason when not\n"
-                 "  sample  the commented sample file\n",
+                 "  sample  the commented sample file\n"
+                 "  man     the manual page headrace.conf(5)\n",
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],
 };
@@ -75,8 +76,11 @@ static int run(const char *what, const struct config_options *o)
 	} else if (strcmp(what, "sample") == 0) {
 		hr_config_sample(stdout);
 		code = HR_EXIT_OK;
+	} else if (strcmp(what, "man") == 0) {
+		hr_config_man(stdout);
+		code = HR_EXIT_OK;
 	} else {
-		code = hr_options_misuse(&options, "\"%s\" is not one of show, check, sample", what);
+		code = hr_options_misuse(&options, "\"%s\" is not one of show, check, sample, man", what);
 	}
 	hr_config_fini(&c);
 	return code;
@@ -88,7 +92,7 @@ int hr_cmd_config(int argc, char **argv)
 	int first, code;
 
 	if (hr_options_read(&options, &o, argc, argv, &first, &code))
-		code = argc - first == 1 ? run(argv[first], &o) : hr_options_misuse(&options, "one of show, check, sample is needed");
+		code = argc - first == 1 ? run(argv[first], &o) : hr_options_misuse(&options, "one of show, check, sample, man is needed");
 	hr_options_fini(&options, &o);
 	return code;
 }

@@ -88,6 +88,8 @@ HR_MUST_USE bool hr_config_partitions(const struct hr_config *c, uint32_t topic_
 void hr_config_print(const struct hr_config *c, FILE *out, bool with_origin);
 /** etc/headrace.conf: every setting with its sentence, unit and bounds; defaults are commented out. */
 void hr_config_sample(FILE *out);
+/** etc/headrace.conf.5: the same as a manual page. */
+void hr_config_man(FILE *out);
 
 void hr_config_model(const struct hr_config *c, struct hr_model_config *ret_model);
 /** Hash of the canonical text of every setting that training depends on. */

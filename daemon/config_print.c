@@ -135,19 +135,26 @@ static void print_comment(FILE *out, int indent, const char *text)
 	(void)fputc('\n', out);
 }
 
+/* The sentence, the bounds, and whether a state is bound to the value; NUL-terminated. */
+static void put_help(struct hr_buf *text, const struct hr_setting *row)
+{
+	hr_buf_clear(text);
+	hr_buf_bytes(text, row->help, strlen(row->help));
+	if (row->type != HR_TYPE_STRING && row->type != HR_TYPE_LIST && row->type != HR_TYPE_BOOL) {
+		hr_buf_bytes(text, " (", 2);
+		hr_setting_format_bounds(row, text);
+		hr_buf_u8(text, ')');
+	}
+	if ((row->flags & HR_SETTING_TRAINING) != 0)
+		hr_buf_bytes(text, " [fixed]", 8);
+	hr_buf_u8(text, '\0');
+}
+
 static void print_help(FILE *out, int indent, const struct hr_setting *row)
 {
 	struct hr_buf text = {0};
 
-	hr_buf_bytes(&text, row->help, strlen(row->help));
-	if (row->type != HR_TYPE_STRING && row->type != HR_TYPE_LIST && row->type != HR_TYPE_BOOL) {
-		hr_buf_bytes(&text, " (", 2);
-		hr_setting_format_bounds(row, &text);
-		hr_buf_u8(&text, ')');
-	}
-	if ((row->flags & HR_SETTING_TRAINING) != 0)
-		hr_buf_bytes(&text, " [fixed]", 8);
-	hr_buf_u8(&text, '\0');
+	put_help(&text, row);
 	print_comment(out, indent, (const char *)text.p);
 	hr_buf_fini(&text);
 }
@@ -166,10 +173,16 @@ static void print_sample_row(FILE *out, int indent, const struct hr_setting *row
 	(void)fputc('\n', out);
 }
 
+static bool in_section(const struct section *section, const char *key)
+{
+	const size_t len = strlen(section->name);
+
+	return strncmp(key, section->name, len) == 0 && key[len] == '.' && strchr(key + len + 1, '.') == NULL;
+}
+
 /* "events.json" is printed below "events", one level deeper. */
 static void print_section(FILE *out, const struct section *section)
 {
-	const size_t len = strlen(section->name);
 	const char *dot = strchr(section->name, '.');
 	const int indent = dot == NULL ? 0 : 2;
 
@@ -178,9 +191,7 @@ static void print_section(FILE *out, const struct section *section)
 	print_comment(out, indent, section->help);
 	(void)fprintf(out, "%*s%s:\n", indent, "", dot == NULL ? section->name : dot + 1);
 	for (size_t i = 0; i < HR_SETTING_COUNT; i++) {
-		const char *key = hr_settings[i].key;
-
-		if (strncmp(key, section->name, len) == 0 && key[len] == '.' && strchr(key + len + 1, '.') == NULL)
+		if (in_section(section, hr_settings[i].key))
 			print_sample_row(out, indent + 2, &hr_settings[i]);
 	}
 }
@@ -196,4 +207,69 @@ void hr_config_sample(FILE *out)
 	            out);
 	for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
 		print_section(out, &sections[i]);
+}
+
+/* ---- the manual page ---- */
+
+/* Text for troff: no hyphen it may break at, no backslash or leading dot it would act on. */
+static void print_roff(FILE *out, const char *text)
+{
+	if (*text == '.' || *text == '\'')
+		(void)fputs("\\&", out);
+	for (; *text != '\0'; text++) {
+		if (*text == '-')
+			(void)fputs("\\-", out);
+		else if (*text == '\\')
+			(void)fputs("\\e", out);
+		else
+			(void)fputc(*text, out);
+	}
+	(void)fputc('\n', out);
+}
+
+static void print_man_row(FILE *out, const struct hr_setting *row)
+{
+	struct hr_buf text = {0};
+
+	put_help(&text, row);
+	(void)fputs(".TP\n.B ", out);
+	print_roff(out, row->key);
+	print_roff(out, (const char *)text.p);
+	if (row->initial[0] != '\0') {
+		(void)fputs("Default:\n.IR ", out);
+		print_roff(out, row->initial);
+	}
+	hr_buf_fini(&text);
+}
+
+static const char man_front[] =
+	".TH HEADRACE.CONF 5 \"\" \"headrace\" \"File formats\"\n"
+	".SH NAME\nheadrace.conf \\- settings of headraced\n"
+	".SH DESCRIPTION\n"
+	"A YAML file of maps, lists and scalars. Keys may be nested, one map for each section, or written with dots.\n"
+	"An unknown key, a key that is set twice, a value of the wrong type or outside its bounds, anchors, aliases and tags stop\n"
+	"the start, with their line and column.\n"
+	".PP\n"
+	"Stronger than the file are environment variables (HEADRACE_\\|_MODEL_\\|_WIDTH=128: two underscores stand for a dot), and\n"
+	"stronger still is\n.BR \\-\\-set .\n"
+	".B headrace config show\nprints what is in force, and where each value comes from.\n"
+	".PP\n"
+	"${VAR}, ${VAR:\\-default} and ${VAR:?message} inside a value are replaced from the environment; an unset variable\n"
+	"without a default is an error, and $${ stands for a plain ${. Durations: 500ms, 5s, 10m, 2h, 7d, 2w. Sizes: 512B, 64KiB,\n"
+	"16MiB, 2GiB.\n"
+	".PP\n"
+	"[fixed]: training depends on it, so a state that was made under another value is refused.\n"
+	".SH SETTINGS\n";
+
+void hr_config_man(FILE *out)
+{
+	(void)fputs(man_front, out);
+	for (size_t k = 0; k < sizeof sections / sizeof sections[0]; k++) {
+		(void)fprintf(out, ".SS %s\n", sections[k].name);
+		print_roff(out, sections[k].help);
+		for (size_t i = 0; i < HR_SETTING_COUNT; i++) {
+			if (in_section(&sections[k], hr_settings[i].key))
+				print_man_row(out, &hr_settings[i]);
+		}
+	}
 }

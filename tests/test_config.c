@@ -410,23 +410,36 @@ static void secrets_are_not_printed(void **state)
 	hr_config_fini(&c);
 }
 
-static void the_committed_sample_is_the_tables(void **state)
+static void print_man(const struct hr_config *c, FILE *f)
+{
+	(void)c;
+	hr_config_man(f);
+}
+
+/* A committed file that `headrace config WHAT` prints. */
+static void assert_committed(const char *file, const char *what, void (*print)(const struct hr_config *, FILE *))
 {
 	const char *top = getenv("top_srcdir");
-	char name[4096], *text = printed(print_sample, NULL);
+	char name[4096], *text = printed(print, NULL);
 	const size_t bytes = strlen(text);
-	char *file = calloc(1, bytes + 2);
+	char *found = calloc(1, bytes + 2);
 
-	(void)state;
-	(void)snprintf(name, sizeof name, "%s/etc/headrace.conf", top != NULL ? top : ".");
+	(void)snprintf(name, sizeof name, "%s/etc/%s", top != NULL ? top : ".", file);
 	FILE *f = fopen(name, "rb");
 	assert_non_null(f);
-	const size_t got = fread(file, 1, bytes + 1, f);
+	const size_t got = fread(found, 1, bytes + 1, f);
 	(void)fclose(f);
-	if (got != bytes || memcmp(file, text, bytes) != 0)
-		fail_msg("etc/headrace.conf differs from the table: headrace config sample > etc/headrace.conf");
-	free(file);
+	if (got != bytes || memcmp(found, text, bytes) != 0)
+		fail_msg("etc/%s differs from the table: headrace config %s > etc/%s", file, what, file);
+	free(found);
 	free(text);
+}
+
+static void the_committed_sample_and_manual_are_the_tables(void **state)
+{
+	(void)state;
+	assert_committed("headrace.conf", "sample", print_sample);
+	assert_committed("headrace.conf.5", "man", print_man);
 }
 
 /* Takes the comment sign off every setting of the sample: a config that says every default aloud. */
@@ -596,7 +609,7 @@ int main(void)
 	        cmocka_unit_test(partitions_are_listed_in_order),
 	        cmocka_unit_test(what_is_printed_reads_back_as_the_same),
 	        cmocka_unit_test(secrets_are_not_printed),
-	        cmocka_unit_test(the_committed_sample_is_the_tables),
+	        cmocka_unit_test(the_committed_sample_and_manual_are_the_tables),
 	        cmocka_unit_test(the_sample_reads_as_the_defaults),
 	        cmocka_unit_test(the_training_hash_moves_with_training_and_nothing_else),
 	        cmocka_unit_test(the_model_gets_its_settings),
