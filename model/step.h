@@ -24,18 +24,20 @@ struct hr_pair {
 /* ---- what to do: step_plan.c ---- */
 
 struct hr_plan {
-	struct hr_batch batch;    /* the caller's, cut to the window; views behind */
-	uint32_t *slot;           /* for each position: slot of its item */
+	struct hr_batch batch;    /* the caller's, cut to the window; views behind, then masked copies */
+	uint32_t *slot;           /* for each position: slot of its item, HR_ROW_MASK where it is hidden */
 	uint32_t *label;          /* for each position: slot of its target, which is also its candidate; HR_NONE */
+	uint32_t *hidden;         /* for each position: slot of the item hidden there; HR_NONE */
+	uint32_t *other;          /* for each position with a label: another user's label; HR_NONE */
 	uint32_t *touched;        /* for each slot: row. Candidates first */
-	size_t slots, candidates, targets;
+	size_t slots, candidates, targets, masks;
 	bool sampled;             /* the candidates are a sample: logits need the correction */
 	struct hr_pair *change, *views; /* before and after the newest events; two views */
 	size_t changes, view_pairs;
 	struct hr_chunk *chunk;
 	size_t shard[HR_SHARDS + 1]; /* chunks of shard s: shard[s]..shard[s+1]-1 */
 	size_t tape_floats, longest;
-	size_t slot_cap, label_cap, touched_cap, change_cap, views_cap, chunk_cap;
+	size_t slot_cap, label_cap, hidden_cap, other_cap, touched_cap, change_cap, views_cap, chunk_cap;
 };
 
 /* ---- where the numbers stand: cut from one array, which only grows ---- */
@@ -59,7 +61,8 @@ struct hr_step_memory {
 struct hr_step {
 	struct hr_plan plan;
 	struct hr_step_memory memory;
-	double next_item[HR_SHARDS], dlog_scale[HR_SHARDS], before_after, views;
+	double next_item[HR_SHARDS], masked_item[HR_SHARDS], triplet[HR_SHARDS], dlog_scale[HR_SHARDS];
+	double before_after, views;
 	double squares[HR_SHARDS + 1]; /* of the gradients, to see that they are finite */
 };
 

@@ -81,7 +81,7 @@ bool hr_step_reduce(struct hr_trainer *t)
 	hr_pool_run(t->pool, reduce_slots, t, HR_SHARDS);
 	reduce_dense(t);
 	for (size_t s = 0; s < HR_SHARDS; s++)
-		sum += t->step.next_item[s];
+		sum += t->step.next_item[s] + t->step.masked_item[s] + t->step.triplet[s];
 	if (!isfinite(sum))
 		return false;
 	sum = 0;

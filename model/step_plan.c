@@ -7,6 +7,7 @@
 
 #define CHANGES_MAX 512u /* pairs of one contrast */
 #define PAIRS_MIN 8u     /* fewer have too few negatives to be worth it */
+#define MASK_SHARE 0.2   /* BERT4Rec (Sun et al. 2019, arXiv:1904.06690) on short histories */
 
 /* ---- sequences ---- */
 
@@ -89,6 +90,38 @@ static void make_views(struct hr_trainer *t)
 	}
 }
 
+/* A copy of sequence s with some items hidden, at least one; hidden[position] is what was there. */
+static void add_masked(struct hr_plan *p, size_t s, struct hr_rng *rng)
+{
+	struct hr_batch *b = &p->batch;
+	const size_t from = b->start[s], to = b->start[s + 1];
+	bool any = false;
+
+	hr_batch_begin(b, /* fresh */ 0);
+	for (size_t i = from; i < to; i++) {
+		const bool hide = hr_rng_unit(rng) < MASK_SHARE || (i + 1 == to && !any);
+		p->hidden = hr_grow(p->hidden, &p->hidden_cap, b->positions + 1, sizeof *p->hidden);
+		p->hidden[b->positions] = hide ? b->item[i] : HR_NONE;
+		hr_batch_add(b, b->item[i], b->time_ms[i], b->kind[i], b->ask_ms[i], HR_NONE, 0);
+		p->masks += hide;
+		any |= hide;
+	}
+}
+
+static void make_masked(struct hr_trainer *t, size_t sequences)
+{
+	struct hr_plan *p = &t->step.plan;
+	struct hr_rng rng = hr_rng_stream(t->config.seed, HR_PURPOSE_MASKED, t->steps);
+
+	p->masks = 0;
+	p->hidden = hr_grow(p->hidden, &p->hidden_cap, p->batch.positions, sizeof *p->hidden);
+	for (size_t i = 0; i < p->batch.positions; i++)
+		p->hidden[i] = HR_NONE;
+	for (size_t s = 0; s < sequences && t->config.masked_item > 0; s++)
+		if (p->batch.start[s + 1] - p->batch.start[s] >= 2)
+			add_masked(p, s, &rng);
+}
+
 /* ---- rows that take part ---- */
 
 static uint32_t touch(struct hr_trainer *t, uint32_t row)
@@ -115,6 +148,8 @@ static void choose_candidates(struct hr_trainer *t)
 		p->label[i] = p->batch.target[i] == HR_NONE ? HR_NONE : touch(t, p->batch.target[i]);
 		p->targets += p->label[i] != HR_NONE;
 	}
+	for (size_t i = 0; i < p->batch.positions && p->masks > 0; i++)
+		p->hidden[i] = p->hidden[i] == HR_NONE ? HR_NONE : touch(t, p->hidden[i]);
 	p->sampled = live >= t->config.full_softmax_below && live > t->config.negatives;
 	if (p->sampled) {
 		struct hr_rng rng = hr_rng_stream(t->config.seed, HR_PURPOSE_NEGATIVES, t->steps);
@@ -171,6 +206,37 @@ static void split(struct hr_plan *p, const struct hr_layout *at)
 
 /* ---- */
 
+/* For each question, the target of a question of another sequence, drawn from all; a few tries, then none. */
+static void choose_others(struct hr_trainer *t)
+{
+	struct hr_plan *p = &t->step.plan;
+	const struct hr_batch *b = &p->batch;
+	struct hr_rng rng = hr_rng_stream(t->config.seed, HR_PURPOSE_TRIPLET, t->steps);
+
+	p->other = hr_grow(p->other, &p->other_cap, b->positions, sizeof *p->other);
+	for (size_t s = 0; s < b->sequences; s++) {
+		for (size_t i = b->start[s]; i < b->start[s + 1]; i++) {
+			p->other[i] = HR_NONE;
+			for (unsigned tries = 0; tries < 8 && p->label[i] != HR_NONE && p->other[i] == HR_NONE; tries++) {
+				const size_t j = hr_rng_below(&rng, (uint32_t)b->positions);
+				if ((j < b->start[s] || j >= b->start[s + 1]) && p->label[j] != p->label[i])
+					p->other[i] = p->label[j];
+			}
+		}
+	}
+}
+
+static void find_slots(struct hr_trainer *t)
+{
+	struct hr_plan *p = &t->step.plan;
+
+	p->slot = hr_grow(p->slot, &p->slot_cap, p->batch.positions, sizeof *p->slot);
+	p->label = hr_grow(p->label, &p->label_cap, p->batch.positions, sizeof *p->label);
+	choose_candidates(t);
+	for (size_t i = 0; i < p->batch.positions; i++)
+		p->slot[i] = p->hidden[i] == HR_NONE ? touch(t, p->batch.item[i]) : HR_ROW_MASK;
+}
+
 bool hr_plan_make(struct hr_trainer *t, const struct hr_batch *batch)
 {
 	struct hr_plan *p = &t->step.plan;
@@ -181,11 +247,10 @@ bool hr_plan_make(struct hr_trainer *t, const struct hr_batch *batch)
 		pair_changes(p);
 	if (t->config.views > 0)
 		make_views(t);
-	p->slot = hr_grow(p->slot, &p->slot_cap, p->batch.positions, sizeof *p->slot);
-	p->label = hr_grow(p->label, &p->label_cap, p->batch.positions, sizeof *p->label);
-	choose_candidates(t);
-	for (size_t i = 0; i < p->batch.positions; i++)
-		p->slot[i] = touch(t, p->batch.item[i]);
+	make_masked(t, batch->sequences);
+	find_slots(t);
+	if (t->config.triplet > 0)
+		choose_others(t);
 	if (p->targets > 0)
 		split(p, &t->encoder.at);
 	return p->targets > 0;

@@ -6,6 +6,7 @@
 #include "model/cut.h"
 #include "model/loss_contrast.h"
 #include "model/loss_next.h"
+#include "model/loss_triplet.h"
 #include "model/priv.h"
 #include "model/purpose.h"
 
@@ -92,7 +93,8 @@ static void gather_rows(struct hr_trainer *t)
 static void inclusion_biases(struct hr_trainer *t)
 {
 	const struct hr_plan *p = &t->step.plan;
-	const double N = (double)t->items.live_count, K = (double)t->config.negatives, P = (double)p->targets;
+	const double N = (double)t->items.live_count, K = (double)t->config.negatives;
+	const double P = (double)(p->targets + p->masks);
 	const double total = (double)hr_counters_total(t->counters) + N;
 
 	for (size_t c = 0; c < p->candidates; c++) {
@@ -107,7 +109,6 @@ struct stage {
 	struct hr_trainer *t;
 	float scale;
 	uint64_t dropout_key;
-	uint32_t *row; /* slots are rows of memory.unit */
 };
 
 static float *worker_scratch(const struct stage *s, size_t worker)
@@ -138,31 +139,52 @@ static struct hr_run run_of(const struct stage *s, const struct hr_chunk *c)
 	};
 }
 
+/* The losses that ask each position for an item of the candidates. */
+static void chunk_losses(const struct stage *s, size_t first, size_t positions, size_t shard, float *scratch)
+{
+	struct hr_trainer *t = s->t;
+	struct hr_step *step = &t->step;
+	const struct hr_plan *p = &step->plan;
+	const size_t D = t->config.width;
+	const float *user = step->memory.user + first * D;
+	float *duser = step->memory.duser + first * D, *dcandidate = step->memory.dcandidate + shard * p->candidates * D;
+	struct hr_next_item n = {
+		.C = p->candidates,
+		.D = D,
+		.candidate = step->memory.unit,
+		.bias = p->sampled ? step->memory.bias : NULL,
+		.scale = s->scale,
+	};
+
+	if (t->config.next_item > 0) {
+		n.weight = t->config.next_item / (float)p->targets;
+		step->next_item[shard] += hr_next_item(&n, t->k, duser, dcandidate, &step->dlog_scale[shard], user,
+		                                       p->label + first, positions, scratch);
+	}
+	if (p->masks > 0) {
+		n.weight = t->config.masked_item / (float)p->masks;
+		step->masked_item[shard] += hr_next_item(&n, t->k, duser, dcandidate, &step->dlog_scale[shard], user,
+		                                         p->hidden + first, positions, scratch);
+	}
+	if (t->config.triplet > 0)
+		step->triplet[shard] +=
+			hr_triplet(duser, dcandidate, user, n.candidate, p->label + first, p->other + first, positions, D,
+		                   t->config.triplet_margin, t->config.triplet / (float)p->targets);
+}
+
 static void chunk_forward(const struct stage *s, const struct hr_chunk *c, size_t shard, float *scratch)
 {
 	struct hr_trainer *t = s->t;
-	const struct hr_plan *p = &t->step.plan;
 	struct hr_step_memory *m = &t->step.memory;
 	const size_t D = t->config.width;
 	const struct hr_run run = run_of(s, c);
 	const size_t first = run.position_at;
-	const struct hr_next_item next = {
-		.C = p->candidates,
-		.D = D,
-		.candidate = m->unit,
-		.bias = p->sampled ? m->bias : NULL,
-		.scale = s->scale,
-		.weight = t->config.next_item / (float)p->targets,
-	};
-	float *hidden = scratch, *rest = scratch + hr_cut_room(run_positions(p) * D);
+	float *hidden = scratch, *rest = scratch + hr_cut_room(run_positions(&t->step.plan) * D);
 
 	hr_encoder_forward(&t->encoder, &run, hidden, m->tape + c->tape_at, rest);
 	t->k->unit(m->user + first * D, m->inv_user + first, hidden, run.positions, D);
 	memset(m->duser + first * D, 0, run.positions * D * sizeof(float));
-	if (next.weight > 0)
-		t->step.next_item[shard] += hr_next_item(&next, t->k, m->duser + first * D, m->dcandidate + shard * next.C * D,
-		                                         &t->step.dlog_scale[shard], m->user + first * D, p->label + first,
-		                                         run.positions, scratch);
+	chunk_losses(s, first, run.positions, shard, scratch); /* hidden is not needed any more */
 }
 
 static void forward(void *ctx, size_t worker, size_t shard)
@@ -173,7 +195,7 @@ static void forward(void *ctx, size_t worker, size_t shard)
 
 	memset(step->memory.grad + shard * floats, 0, floats * sizeof(float));
 	memset(step->memory.dcandidate + shard * candidate_floats, 0, candidate_floats * sizeof(float));
-	step->next_item[shard] = 0;
+	step->next_item[shard] = step->masked_item[shard] = step->triplet[shard] = 0;
 	step->dlog_scale[shard] = 0;
 	for (size_t c = step->plan.shard[shard]; c < step->plan.shard[shard + 1]; c++)
 		chunk_forward(s, &step->plan.chunk[c], shard, worker_scratch(s, worker));
@@ -267,6 +289,8 @@ void hr_step_fini(struct hr_step *s)
 	hr_batch_fini(&s->plan.batch);
 	hr_free(s->plan.slot);
 	hr_free(s->plan.label);
+	hr_free(s->plan.hidden);
+	hr_free(s->plan.other);
 	hr_free(s->plan.touched);
 	hr_free(s->plan.change);
 	hr_free(s->plan.views);

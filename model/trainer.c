@@ -167,18 +167,29 @@ void hr_trainer_refresh(struct hr_trainer *t)
 
 /* ---- step ---- */
 
-static void fill_result(const struct hr_trainer *t, struct hr_step_result *r)
+static double mean(const double *of_shard, size_t count)
 {
-	const struct hr_step *s = &t->step;
+	double sum = 0;
 
 	for (size_t i = 0; i < HR_SHARDS; i++)
-		r->next_item += s->next_item[i] / (double)s->plan.targets;
-	r->before_after = s->before_after;
-	r->views = s->views;
+		sum += of_shard[i];
+	return count > 0 ? sum / (double)count : 0;
+}
+
+static void fill_result(const struct hr_trainer *t, struct hr_step_result *r)
+{
+	const struct hr_model_config *c = &t->config;
+	const struct hr_step *s = &t->step;
+
 	r->positions = s->plan.batch.positions;
 	r->targets = s->plan.targets;
-	r->loss = (double)t->config.next_item * r->next_item + (double)t->config.before_after * r->before_after +
-	          (double)t->config.views * r->views;
+	r->next_item = mean(s->next_item, s->plan.targets);
+	r->masked_item = mean(s->masked_item, s->plan.masks);
+	r->triplet = mean(s->triplet, s->plan.targets);
+	r->before_after = s->before_after;
+	r->views = s->views;
+	r->loss = (double)c->next_item * r->next_item + (double)c->before_after * r->before_after +
+	          (double)c->views * r->views + (double)c->masked_item * r->masked_item + (double)c->triplet * r->triplet;
 }
 
 void hr_trainer_step(struct hr_trainer *t, const struct hr_batch *batch, struct hr_step_result *ret_result)

@@ -70,7 +70,7 @@ struct hr_step_result {
 	bool trained;    /* false: the batch held no position with a target, or the step was refused */
 	bool refused;    /* not finite: nothing was changed */
 	double loss;     /* sum of the objectives with their weights, nats */
-	double next_item, before_after, views; /* the parts, unweighted */
+	double next_item, before_after, views, masked_item, triplet; /* the parts, unweighted */
 	size_t positions, targets;
 };
 

@@ -2,6 +2,7 @@
 #include "model/augment.h"
 #include "model/loss_contrast.h"
 #include "model/loss_next.h"
+#include "model/loss_triplet.h"
 #include "tests/test_model.h"
 
 static void fill(float *x, size_t n, uint64_t seed)
@@ -178,6 +179,54 @@ static void infonce_of_equal_orthogonal_sets_is_known(void **state)
 	assert_close(contrast(da, db, a, a, true), want, 1e-5, "both ways", 0);
 }
 
+/* ---- triplet ---- */
+
+struct triplet {
+	float user[N * D], candidate[C * D], duser[N * D], dcandidate[C * D];
+};
+
+static double triplet(struct triplet *t)
+{
+	static const uint32_t label[N] = {0, 1, HR_NONE, 3, 4, 5, 0}, other[N] = {1, 2, 3, HR_NONE, 5, 4, 10};
+
+	memset(t->duser, 0, sizeof t->duser);
+	memset(t->dcandidate, 0, sizeof t->dcandidate);
+	return hr_triplet(t->duser, t->dcandidate, t->user, t->candidate, label, other, N, D, 0.5f, 0.3f);
+}
+
+static void check_triplet(struct triplet *t, float *x, const float *dx, size_t n, const char *name)
+{
+	float want[C * D];
+	const float h = 1e-3f;
+
+	(void)triplet(t);
+	memcpy(want, dx, n * sizeof *want);
+	for (size_t i = 0; i < n; i++) {
+		const float keep = x[i];
+		x[i] = keep + h;
+		const double up = triplet(t);
+		x[i] = keep - h;
+		const double down = triplet(t);
+		x[i] = keep;
+		assert_close((double)want[i], (double)0.3f * (up - down) / (2 * (double)h), 2e-3, name, i);
+	}
+}
+
+static void triplet_matches_finite_differences(void **state)
+{
+	struct triplet t;
+	size_t active = 0;
+
+	(void)state;
+	fill(t.user, N * D, 1);
+	fill(t.candidate, C * D, 2);
+	check_triplet(&t, t.user, t.duser, N * D, "duser");
+	check_triplet(&t, t.candidate, t.dcandidate, C * D, "dcandidate");
+	for (size_t p = 0; p < N; p++)
+		active += t.duser[p * D] != 0.0f;
+	assert_in_range(active, 1, N - 3); /* some inside the margin, some outside, two left out */
+}
+
 /* ---- views ---- */
 
 static bool holds(const struct hr_batch *b, size_t from, size_t to, uint32_t item)
@@ -229,6 +278,7 @@ int main(void)
 		cmocka_unit_test(the_correction_is_minus_log_of_the_chance_to_be_drawn),
 		cmocka_unit_test(infonce_matches_finite_differences),
 		cmocka_unit_test(infonce_of_equal_orthogonal_sets_is_known),
+		cmocka_unit_test(triplet_matches_finite_differences),
 		cmocka_unit_test(a_view_is_a_crop_a_thinning_or_a_reordering),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,51 @@ static void a_sampled_softmax_learns_too(void **state)
 	hr_trainer_free(t);
 }
 
+/* Each objective alone, in its own measure. */
+static double last_loss(struct hr_model_config c, double *ret_first, double (*part)(const struct hr_step_result *))
+{
+	struct hr_batch b = {0};
+	struct hr_step_result r = {0};
+
+	c.dropout = 0.1f;
+	struct hr_trainer *t = new_trainer(&c);
+	add_items(t, ITEMS);
+	walks(&b);
+	for (size_t i = 0; i < 150; i++) {
+		r = step(t, &b);
+		assert_true(r.trained);
+		if (i == 0)
+			*ret_first = part(&r);
+	}
+	hr_batch_fini(&b);
+	hr_trainer_free(t);
+	return part(&r);
+}
+
+static double masked_part(const struct hr_step_result *r) { return r->masked_item; }
+static double triplet_part(const struct hr_step_result *r) { return r->triplet; }
+static double views_part(const struct hr_step_result *r) { return r->views; }
+
+static void every_objective_learns_alone(void **state)
+{
+	struct hr_model_config c = small_config();
+	double first, last;
+
+	(void)state;
+	c.next_item = c.before_after = c.views = 0;
+	c.masked_item = 1;
+	last = last_loss(c, &first, masked_part);
+	assert_true(last < 0.6 * first);
+	c.masked_item = 0;
+	c.triplet = 1;
+	last = last_loss(c, &first, triplet_part);
+	assert_true(last < 0.3 * first);
+	c.triplet = 0;
+	c.views = 1;
+	last = last_loss(c, &first, views_part);
+	assert_true(last < 0.6 * first);
+}
+
 static void a_batch_without_a_target_trains_nothing(void **state)
 {
 	const struct hr_model_config c = small_config();
@@ -135,6 +180,8 @@ static struct hr_model_config busy_config(void)
 	c.dropout = 0.3f;
 	c.full_softmax_below = 20;
 	c.blocks = 2;
+	c.masked_item = 0.2f;
+	c.triplet = 0.2f;
 	return c;
 }
 
@@ -211,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thirty_two_histories_are_learned_by_heart),
 		cmocka_unit_test(a_sampled_softmax_learns_too),
+		cmocka_unit_test(every_objective_learns_alone),
 		cmocka_unit_test(a_batch_without_a_target_trains_nothing),
 		cmocka_unit_test(the_number_of_workers_reaches_no_bit),
 		cmocka_unit_test(loading_and_going_on_equals_never_having_stopped),
