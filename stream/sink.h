@@ -19,12 +19,16 @@ HR_MUST_USE bool hr_sink_open(const struct hr_kafka_config *config, struct hr_si
  * @param value  NULL: a tombstone
  * @param timestamp_ms  -1: now
  * Fails on a fatal producer error: close, open again, and republish from the cursor.
+ * A record whose batch was refused is sent again, up to three times, and may then land behind a later one of the same key:
+ * flush between two versions of a key.
+ * @thread one sink, one thread; the counts may be read by any
  */
 HR_MUST_USE bool hr_sink_send(struct hr_sink *s, const char *topic, const void *key, size_t key_len, const void *value,
                               size_t value_len, int64_t timestamp_ms, const struct hr_header *headers, size_t header_count,
                               struct hr_error *err);
 
-/** Waits until all queued records are acknowledged; false if any of them was not, or after timeout_ms. */
+/** Waits until all queued records are acknowledged; false if any of them was not, or after timeout_ms (retriable). A record
+ *  that was refused for good is told by one flush, the next begins anew. */
 HR_MUST_USE bool hr_sink_flush(struct hr_sink *s, int timeout_ms, struct hr_error *err);
 
 /** Creates a topic unless it is there; compact chooses cleanup.policy. */

@@ -33,7 +33,7 @@ struct hr_kafka_config {
 	const char *brokers;           /* bootstrap.servers */
 	const char *client_id;
 	const char *group_id;          /* only for committing offsets that lag tools can see */
-	const char *const *properties; /* "key=value" handed to librdkafka untouched, NULL-terminated; may be NULL */
+	const char *const *properties; /* "key=value" for librdkafka, NULL-terminated; may be NULL. What headrace owns is refused */
 };
 
 struct hr_source;
@@ -45,8 +45,9 @@ HR_MUST_USE bool hr_kafka_partitions(const struct hr_kafka_config *config, const
 /**
  * Opens a topic and starts fetching.
  * @param positions  partitions to read and where each starts; borrowed
- * Fails when a property is refused, the topic is unknown, or a stored offset lies outside the log: the message gives the
- * exact gap per partition ("partition 3: 1,204 records gone: stored offset 8812, log starts at 10016").
+ * Fails when a property is refused or a stored offset lies outside the log (HR_E_CONFIG: the operator's move), or when the
+ * topic is unknown or no broker answers (HR_E_BROKER). The message gives the exact gap per partition
+ * ("partition 3: 1,204 records gone: stored offset 8812, log starts at 10016"). Blocks while it asks, 15 s a question.
  * @param accept_gap  start such a partition at the log's start instead; what was skipped is in hr_source_gap
  */
 HR_MUST_USE bool hr_source_open_kafka(const struct hr_kafka_config *config, const char *topic,
@@ -56,16 +57,19 @@ HR_MUST_USE bool hr_source_open_kafka(const struct hr_kafka_config *config, cons
 /**
  * Up to max records, waiting up to timeout_ms for the first. 0 records is not an error. Transient broker trouble is
  * waited out by the client library; false only when the source can not go on (position out of range, authorisation).
- * Record errors of the library come as a record with failed set, so that its offset is accounted for.
+ * A batch that the library refuses (checksum, unpacked size, codec) is tried five times; then each of its offsets comes as a
+ * record with failed set, so that it is accounted for.
  */
 HR_MUST_USE bool hr_source_poll(struct hr_source *s, struct hr_record *out, size_t max, int timeout_ms, size_t *ret_count,
                                 struct hr_error *err);
 
 /** Offset of the next record that will be handed out: right after open, where earliest or latest turned out to be. */
 int64_t hr_source_position(struct hr_source *s, int32_t partition);
-/** Records between a position and the log's end as last heard from the broker; -1 when not known yet. */
+
+/** Records between a position and the log's end as last heard from the broker; -1: not a partition of this source. Behind the
+ *  last record, ends of transactions and what they withdrew do not count: a topic read to its end has lag 0. */
 int64_t hr_source_lag(struct hr_source *s, int32_t partition, int64_t position);
-/** Log end of a partition as last heard; -1 when not known yet. */
+/** Log end of a partition as last heard, at first when it was opened; -1: not a partition of this source. */
 int64_t hr_source_end(struct hr_source *s, int32_t partition);
 int64_t hr_source_gap(struct hr_source *s, int32_t partition); /* records skipped at open with accept_gap */
 

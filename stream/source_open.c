@@ -1,0 +1,175 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "stream/source_priv.h"
+
+#define OPEN_TIMEOUT_MS 15000
+#define DOUBT_MS 2000         /* that a topic does not exist */
+#define PREFETCH_KBYTES 65536 /* of all partitions together */
+
+static void count_commit(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *offsets, void *opaque)
+{
+	struct hr_source *s = (struct hr_source *)hr_kafka_of(opaque);
+
+	(void)rk;
+	(void)offsets;
+	s->commits_open--;
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		s->commit_failures++;
+}
+
+static bool open_client(struct hr_source *s, const struct hr_kafka_config *config, struct hr_error *err)
+{
+	const size_t share = PREFETCH_KBYTES / s->lane_count;
+	char prefetch[16];
+
+	(void)snprintf(prefetch, sizeof prefetch, "%zu", share < 1024 ? (size_t)1024 : share);
+	const struct hr_kafka_setting defaults[] = {
+		{"check.crcs", "true"},
+		{"queued.max.messages.kbytes", prefetch},
+		{"fetch.error.backoff.ms", "100"}, /* between tries at a batch that can not be read */
+		{0},
+	};
+	const struct hr_kafka_setting owned[] = {
+		{"group.id", config->group_id != NULL ? config->group_id : "headrace"},
+		{"enable.auto.commit", "false"},
+		{"enable.auto.offset.store", "false"},
+		{"auto.offset.reset", "error"},
+		{"isolation.level", "read_committed"},
+		{"enable.partition.eof", "true"}, /* says how far the log is known to hold nothing more */
+		/* Nothing of a group is used but its commits. One that waits for a broker that is gone holds up the client's end
+		 * for this long (45 s by default). */
+		{"session.timeout.ms", "3000"},
+		{0},
+	};
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+	rd_kafka_conf_set_offset_commit_cb(conf, count_commit);
+	if (!hr_kafka_open(&s->kafka, RD_KAFKA_CONSUMER, config, defaults, owned, conf, err))
+		return false;
+	(void)rd_kafka_poll_set_consumer(s->kafka.rk);
+	s->queue = rd_kafka_queue_get_consumer(s->kafka.rk);
+	return true;
+}
+
+/* 1204 as "1,204" */
+static const char *with_commas(int64_t n, char out[32])
+{
+	char digits[24];
+	const int len = snprintf(digits, sizeof digits, "%" PRId64, n);
+	int at = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	out[at] = '\0';
+	return out;
+}
+
+void hr_source_describe_gap(int32_t partition, int64_t offset, int64_t start, int64_t end, char *gaps, size_t gaps_bytes)
+{
+	const size_t told = strlen(gaps);
+	const char *comma = told > 0 ? "; " : "";
+	char count[32];
+
+	if (offset < start)
+		(void)snprintf(gaps + told, gaps_bytes - told,
+		               "%spartition %" PRId32 ": %s records gone: stored offset %" PRId64 ", log starts at %" PRId64, comma,
+		               partition, with_commas(start - offset, count), offset, start);
+	else
+		(void)snprintf(gaps + told, gaps_bytes - told,
+		               "%spartition %" PRId32 ": log cut short or made anew: stored offset %" PRId64
+		               ", log ends at %" PRId64,
+		               comma, partition, offset, end);
+}
+
+bool hr_source_ask_ends(struct hr_source *s, int32_t partition, int64_t *ret_start, int64_t *ret_end, struct hr_error *err)
+{
+	const rd_kafka_resp_err_t code =
+		rd_kafka_query_watermark_offsets(s->kafka.rk, s->topic, partition, ret_start, ret_end, OPEN_TIMEOUT_MS);
+
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return true;
+	(void)hr_fail(err, HR_E_BROKER, "topic \"%s\" partition %" PRId32 ": could not ask for its ends: %s", s->topic,
+	              partition, rd_kafka_err2str(code));
+	if (err != NULL)
+		err->retriable = true;
+	return hr_kafka_blame(&s->kafka, err);
+}
+
+/* Turns a wanted position into a real offset within the log, or adds to gaps why it is none. */
+static bool place_lane(struct hr_source *s, struct hr_lane *l, int64_t wanted, char *gaps, size_t gaps_bytes,
+                       struct hr_error *err)
+{
+	int64_t start, end;
+
+	if (!hr_source_ask_ends(s, l->partition, &start, &end, err))
+		return false;
+	l->end = end;
+	l->next = wanted == HR_START_EARLIEST ? start : wanted == HR_START_LATEST ? end : wanted;
+	if (l->next >= start && l->next <= end)
+		return true;
+	hr_source_describe_gap(l->partition, wanted, start, end, gaps, gaps_bytes);
+	l->gap = wanted < start ? start - wanted : 0;
+	l->next = start;
+	return true;
+}
+
+static bool place_lanes(struct hr_source *s, const struct hr_position *positions, bool accept_gap, struct hr_error *err)
+{
+	char gaps[400] = "";
+	uint32_t partitions;
+
+	if (!hr_kafka_count_partitions(&s->kafka, s->topic, DOUBT_MS, OPEN_TIMEOUT_MS, &partitions, err))
+		return false;
+	for (size_t i = 0; i < s->lane_count; i++) {
+		struct hr_lane *l = &s->lanes[i];
+
+		if (positions[i].partition < 0 || (uint32_t)positions[i].partition >= partitions)
+			return hr_fail(err, HR_E_CONFIG, "topic \"%s\" has no partition %" PRId32 ", it has 0..%" PRIu32, s->topic,
+			               positions[i].partition, partitions - 1);
+		if (hr_source_lane(s, positions[i].partition) != NULL)
+			return hr_fail(err, HR_E_CONFIG, "partition %" PRId32 " is listed twice", positions[i].partition);
+		hr_lane_init(l, positions[i].partition, positions[i].offset);
+		if (!place_lane(s, l, positions[i].offset, gaps, sizeof gaps, err))
+			return false;
+	}
+	return gaps[0] == '\0' || accept_gap || hr_fail(err, HR_E_CONFIG, "topic \"%s\": %s", s->topic, gaps);
+}
+
+static bool assign_lanes(struct hr_source *s, struct hr_error *err)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)s->lane_count);
+
+	for (size_t i = 0; i < s->lane_count; i++)
+		rd_kafka_topic_partition_list_add(list, s->topic, s->lanes[i].partition)->offset = s->lanes[i].next;
+	const rd_kafka_resp_err_t code = rd_kafka_assign(s->kafka.rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+	       hr_fail(err, HR_E_BROKER, "could not assign partitions: %s", rd_kafka_err2str(code));
+}
+
+bool hr_source_open_kafka(const struct hr_kafka_config *config, const char *topic, const struct hr_position *positions,
+                          size_t count, bool accept_gap, struct hr_source **ret_source, struct hr_error *err)
+{
+	struct hr_source *s = hr_alloc(1, sizeof *s);
+	const size_t topic_bytes = strlen(topic) + 1;
+
+	HR_ASSERT(count > 0);
+	s->topic = hr_alloc(topic_bytes, 1);
+	memcpy(s->topic, topic, topic_bytes);
+	s->lanes = hr_alloc(count, sizeof *s->lanes);
+	for (size_t i = 0; i < count; i++)
+		s->lanes[i].partition = -1; /* not placed yet */
+	s->lane_count = count;
+	if (open_client(s, config, err) && place_lanes(s, positions, accept_gap, err) && assign_lanes(s, err)) {
+		*ret_source = s;
+		return true;
+	}
+	hr_source_close(s);
+	return false;
+}
