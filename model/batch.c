@@ -1,5 +1,6 @@
 #include "model/batch.h"
 
+#include "base/kind.h"
 #include "base/mem.h"
 
 void hr_batch_clear(struct hr_batch *b)
@@ -57,7 +58,7 @@ void hr_batch_add(struct hr_batch *b, uint32_t item, int64_t time_ms, uint8_t ki
 		make_room(b, b->positions);
 	b->item[p] = item;
 	b->time_ms[p] = time_ms;
-	b->kind[p] = kind;
+	b->kind[p] = kind < HR_KIND_COUNT ? kind : 0; /* 0 stands for any kind that is not known here */
 	b->ask_ms[p] = ask_ms;
 	b->target[p] = target;
 	b->target_kind[p] = target_kind;

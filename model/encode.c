@@ -19,7 +19,8 @@ static uint32_t first_read(const struct hr_batch *b, size_t s, size_t L)
 	return end - begin > L ? end - (uint32_t)L : begin;
 }
 
-/* One sequence a run: no copy is needed, whatever was cut off in front of its neighbour. */
+/* One sequence a run, so that no bit of a user's vector depends on who was asked for beside it: what a query answers is
+ * what was published. Runs of many would save a little time. */
 static void encode_one(const struct hr_encoder *e, const struct hr_batch *b, size_t s, const uint32_t *row,
                        const float *unit, float *out, float *memory)
 {

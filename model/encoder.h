@@ -64,7 +64,7 @@ void hr_encode_memory_fini(struct hr_encode_memory *m);
 
 /**
  * User vectors, without dropout: the last position of each sequence, length 1. Sequences are read from their end, as far as
- * the window reaches; rows from rows_count on are zeros.
+ * the window reaches; rows from rows_count on are zeros. No bit depends on the other sequences of the batch.
  * @param unit  (rows_count, D)
  * @param out   (batch->sequences, D)
  */

@@ -140,6 +140,32 @@ static void an_empty_snapshot_answers(void **state)
 	hr_trainer_free(t);
 }
 
+static void a_user_vector_does_not_depend_on_its_neighbours(void **state)
+{
+	const struct hr_model_config c = small_config();
+	struct hr_trainer *t = new_trainer(&c);
+	struct hr_batch all = {0}, one = {0};
+	float together[60 * 32], alone[32];
+
+	(void)state;
+	add_items(t, 30);
+	random_batch(&all, 60, 15, 30, 1);
+	struct hr_snapshot *s = hr_trainer_snapshot(t);
+	hr_snapshot_encode(s, &all, together);
+	for (size_t n = 0; n < 60; n++) {
+		hr_batch_clear(&one);
+		hr_batch_begin(&one, 0);
+		for (size_t p = all.start[n]; p < all.start[n + 1]; p++)
+			hr_batch_add(&one, all.item[p], all.time_ms[p], all.kind[p], all.ask_ms[p], HR_NONE, 0);
+		hr_snapshot_encode(s, &one, alone);
+		assert_memory_equal(alone, together + n * 32, sizeof alone);
+	}
+	hr_snapshot_unref(s);
+	hr_batch_fini(&all);
+	hr_batch_fini(&one);
+	hr_trainer_free(t);
+}
+
 static void a_snapshot_does_not_move_with_the_trainer(void **state)
 {
 	const struct hr_model_config c = small_config();
@@ -177,6 +203,7 @@ int main(void)
 		cmocka_unit_test(top_equals_a_full_sort),
 		cmocka_unit_test(ties_go_to_the_lower_row),
 		cmocka_unit_test(an_empty_snapshot_answers),
+		cmocka_unit_test(a_user_vector_does_not_depend_on_its_neighbours),
 		cmocka_unit_test(a_snapshot_does_not_move_with_the_trainer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
