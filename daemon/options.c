@@ -1,6 +1,5 @@
 #include "daemon/options.h"
 
-
 #include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
