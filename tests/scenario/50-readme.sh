@@ -1,6 +1,6 @@
 #!/bin/bash
-# The examples of README.md do what it says. They are taken out of it as they stand; only addresses, ports and names of
-# topics are put in their place.
+# The examples of README.md do what it says.
+# They are taken out of it as they stand; only addresses, ports, ids and names of topics are put in their place.
 . "$(dirname "$0")/lib.sh"
 need_python
 topic=$topic_prefix-events
@@ -46,6 +46,7 @@ check "the consumer reads a vector of every item" same "$want item vectors" "$(r
 # ---- the configuration for JSON ----
 block 'file: headrace.yaml' >json.yaml
 check "the configuration is accepted" run_within 10 headrace config check --config json.yaml
+run_python "$scenario_dir/kafka.py" create "$clicks" 1 || die "the topic could not be made"
 echo 'alice:{"visitor": {"id": "alice"}, "sku": "A-1", "action": "view", "ts": 1700000000000}' |
 	kcat -P -b "$HR_TEST_BROKERS" -t "$clicks" -K : || die "kcat could not produce"
 cp json.yaml headrace.yaml
