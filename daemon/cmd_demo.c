@@ -174,12 +174,11 @@ static uint64_t stored_records(const char *dir)
 	struct hr_manifest any = {0};
 	struct hr_store *store;
 	struct hr_barrier row;
-	char notice[HR_NOTICE_BYTES], current[4096];
+	char notice[HR_NOTICE_BYTES];
 	struct hr_error err;
 	uint64_t records = 0;
 
-	(void)snprintf(current, sizeof current, "%s/CURRENT", dir); /* RocksDB's own mark of a database */
-	if (access(current, F_OK) != 0)
+	if (!hr_store_exists(dir))
 		return 0;
 	if (!hr_store_open(dir, &any, &store, &row, notice, &err))
 		give_up("--state", &err);
@@ -339,9 +338,11 @@ static void run(struct demo *d, const char *dir)
 static int demo(const struct demo_options *o)
 {
 	struct demo d = {.world = hr_simulator_defaults(), .events = o->events, .rate = o->rate};
-	char temporary[] = "/tmp/headrace-demo-XXXXXX";
+	const char *tmp = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
+	char temporary[4096];
 	struct hr_error err;
 
+	(void)snprintf(temporary, sizeof temporary, "%s/headrace-demo-XXXXXX", tmp);
 	d.world.seed = o->seed;
 	configure(&d, o);
 	hr_log_set_level((enum hr_log_level)d.config.log_level);

@@ -113,10 +113,9 @@ static bool open_and_look(const char *dir, const char *what, struct hr_error *er
 	struct hr_manifest any = {0};
 	struct hr_barrier row = {0};
 	struct hr_store *store;
-	char notice[HR_NOTICE_BYTES], current[4096];
+	char notice[HR_NOTICE_BYTES];
 
-	(void)snprintf(current, sizeof current, "%s/CURRENT", dir); /* RocksDB's own mark of a database */
-	if (access(current, R_OK) != 0)
+	if (!hr_store_exists(dir))
 		return hr_fail(err, HR_E_IO, "there is no state in %s", dir);
 	if (!hr_store_open(dir, &any, &store, &row, notice, err))
 		return false;

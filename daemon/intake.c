@@ -109,10 +109,9 @@ void hr_intake_begin(struct hr_intake *in, int32_t partition, int64_t begin)
 
 uint64_t hr_record_fingerprint(const struct hr_record *record)
 {
-	const uint64_t parts[4] = {
+	const uint64_t parts[3] = {
 		record->key == NULL ? 0 : hr_hash(record->key, record->key_len),
 		record->value == NULL ? 0 : hr_hash(record->value, record->value_len),
-		(uint64_t)record->timestamp_ms,
 		(uint64_t)(record->value == NULL),
 	};
 	const uint64_t h = hr_hash(parts, sizeof parts);

@@ -103,7 +103,8 @@ struct hr_catalogue *hr_intake_catalogue(struct hr_intake *in); /* under the loc
 void hr_intake_lock(struct hr_intake *in);
 void hr_intake_unlock(struct hr_intake *in);
 
-/** Hash of a record that a stored position can be checked against later. Never 0. */
+/** Hash of a record's key and value, that a stored position can be checked against later; not of its broker timestamp, which a
+ * log written again does not keep. Never 0. */
 uint64_t hr_record_fingerprint(const struct hr_record *record);
 
 #endif

@@ -27,7 +27,7 @@ struct hr_partition {
 	int32_t partition;
 	int64_t begin;  /* first offset of this lineage */
 	int64_t offset; /* of the next record to read */
-	uint64_t fingerprint; /* hash of (key, value, timestamp) of the record at offset - 1; 0: none read yet */
+	uint64_t fingerprint; /* hash of (key, value) of the record at offset - 1; 0: none read yet */
 	uint64_t trained, duplicate, late, gap, forgotten;
 	uint64_t rejected[HR_REJECT_SLOTS];
 };

@@ -235,3 +235,13 @@ void hr_store_close(struct hr_store *s)
 	hr_free(s->dir);
 	hr_free(s);
 }
+
+bool hr_store_exists(const char *dir)
+{
+	const size_t len = strlen(dir);
+	HR_AUTO(hr_auto_free) char *current = hr_alloc(len + sizeof "/CURRENT", 1);
+
+	memcpy(current, dir, len);
+	memcpy(current + len, "/CURRENT", sizeof "/CURRENT"); /* RocksDB's own mark of a database */
+	return access(current, F_OK) == 0;
+}

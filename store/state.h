@@ -58,6 +58,8 @@ const uint8_t *hr_changes_get(const struct hr_changes *c, enum hr_record_class c
 HR_MUST_USE bool hr_store_open(const char *dir, struct hr_manifest *manifest, struct hr_store **ret_store,
                                struct hr_barrier *ret_row, char *ret_notice, struct hr_error *err);
 void hr_store_close(struct hr_store *s);
+/** Is there a state in this directory? For tools that must not make one by looking. */
+bool hr_store_exists(const char *dir);
 
 /** Hands over every record, by class and ascending number; stops at the first false. A wrong CRC is HR_E_STORE with its
  * key, and so are records whose digest is not the newest barrier's. Once, before the first commit. */
