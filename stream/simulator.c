@@ -5,15 +5,14 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "stream/simulator_people.h"
 #include "stream/simulator_words.h"
 #include "stream/simulator_world.h"
 
-/* Every number of the truth; docs/simulator.md tells them in words. */
+/* The truth of sessions and of time; docs/simulator.md tells it in words. */
 #define EVENTS_PER_USER   13.3 /* the world is complete after users * this many events */
 #define ITEMS_AT_START    0.7  /* the rest arrives evenly until the world is complete */
 #define USERS_AT_START    0.05
-#define ACTIVITY_ALPHA    1.2  /* Pareto tail of how often a user comes */
-#define ACTIVITY_MAX      300
 #define STEP_GAP_MS       60e3 /* mean time between two events of one session, while enough sessions are open */
 #define P_END             0.22 /* a session ends after a step; its length is geometric */
 #define P_CART            0.11
@@ -31,26 +30,12 @@
 #define LAUNCH_MS         (2 * 86400e3)
 #define KEEP_OTHER_STYLE  0.25 /* an item of another style than the user's is looked at this often */
 #define KEEP_OTHER_BRAND  0.60
-#define P_RELATED         0.5  /* an interest of a new user follows the one before it */
-#define DRIFT_STEP        0.25 /* largest move of a log interest in one session */
-#define DRIFT_KEEP        0.98f
-#define P_NEW_INTEREST    0.06 /* per session */
-#define P_NEW_STYLE       0.02
 #define RHYTHM            0.7  /* rate = 1 + RHYTHM * cos(hours from 20:00) */
 #define P_BURST_HOUR      0.15 /* an hour begins a burst */
 #define HOUR_MS           3600e3
 
-enum { PURPOSE_EVENTS = 2, PURPOSE_USER = 3, INTERESTS = 4, RECENT = 8, SESSIONS_MIN = 4, SESSIONS_MAX = 256,
+enum { PURPOSE_EVENTS = 2, RECENT = 8, SESSIONS_MIN = 4, SESSIONS_MAX = 256,
        BURST_HOURS_MIN = 2, BURST_HOURS_MAX = 8 };
-#define NO_ITEM UINT32_MAX
-
-struct user {
-	uint8_t type[INTERESTS];
-	float log_interest[INTERESTS];
-	uint8_t style, brand;
-	bool busy;          /* has a session open */
-	uint32_t left_item; /* looked at last and not bought */
-};
 
 struct session {
 	bool open;
@@ -63,7 +48,7 @@ struct session {
 struct burst {
 	int64_t until_hour;
 	uint8_t type;
-	uint32_t item; /* NO_ITEM: the whole type is hot */
+	uint32_t item; /* SIM_NO_ITEM: the whole type is hot */
 };
 
 struct hr_simulator {
@@ -73,9 +58,7 @@ struct hr_simulator {
 	double now_ms, gap_ms, horizon;
 	uint64_t event; /* number of the next one */
 	double *arrived_ms; /* of each item */
-	struct user *user;
-	uint32_t users_here;
-	double *activity; /* Fenwick tree over users */
+	struct sim_people people;
 	struct session session[SESSIONS_MAX];
 	uint32_t session_count, session_number;
 	struct burst burst;
@@ -87,87 +70,6 @@ struct hr_simulator_config hr_simulator_defaults(void)
 {
 	return (struct hr_simulator_config){
 	        .seed = 1, .users = 15000, .items = 4000, .start_ms = INT64_C(1767225600000), .days_per_million = 50};
-}
-
-static bool chance(struct hr_rng *rng, double p) { return hr_rng_unit(rng) < p; }
-
-/* ---- users: how often each comes ---- */
-
-static void add_activity(struct hr_simulator *s, uint32_t user, double weight)
-{
-	for (uint32_t i = user + 1; i <= s->config.users; i += i & (~i + 1))
-		s->activity[i] += weight;
-}
-
-static double total_activity(const struct hr_simulator *s)
-{
-	double sum = 0;
-
-	for (uint32_t i = s->users_here; i != 0; i -= i & (~i + 1))
-		sum += s->activity[i];
-	return sum;
-}
-
-static uint32_t draw_user(struct hr_simulator *s)
-{
-	double at = hr_rng_unit(&s->rng) * total_activity(s);
-	uint32_t i = 0, step = 1;
-
-	while (step <= s->config.users / 2)
-		step *= 2;
-	for (; step != 0; step /= 2) {
-		if (i + step <= s->config.users && s->activity[i + step] <= at) {
-			i += step;
-			at -= s->activity[i];
-		}
-	}
-	return i < s->users_here ? i : s->users_here - 1;
-}
-
-static void add_user(struct hr_simulator *s)
-{
-	struct hr_rng rng = hr_rng_stream(s->config.seed, PURPOSE_USER, s->users_here);
-	struct user *u = &s->user[s->users_here];
-
-	for (int i = 0; i < INTERESTS; i++) {
-		const bool related = i != 0 && chance(&rng, P_RELATED);
-		u->type[i] = related ? s->world.shelf[u->type[i - 1]].follows[hr_rng_below(&rng, SIM_FOLLOWS)]
-		                     : sim_world_draw_type(&s->world, &rng);
-		u->log_interest[i] = (float)hr_rng_normal(&rng);
-	}
-	u->style = (uint8_t)hr_rng_below(&rng, SIM_STYLES);
-	u->brand = (uint8_t)hr_rng_below(&rng, SIM_BRANDS);
-	u->left_item = NO_ITEM;
-	const double activity = pow(1 - hr_rng_unit(&rng), -1 / ACTIVITY_ALPHA);
-	add_activity(s, s->users_here++, activity < ACTIVITY_MAX ? activity : ACTIVITY_MAX);
-}
-
-/* A random walk, one step a session. */
-static void drift(struct hr_simulator *s, struct user *u)
-{
-	for (int i = 0; i < INTERESTS; i++)
-		u->log_interest[i] = DRIFT_KEEP * u->log_interest[i] + (float)(DRIFT_STEP * (2 * hr_rng_unit(&s->rng) - 1));
-	if (chance(&s->rng, P_NEW_INTEREST)) {
-		const uint32_t i = hr_rng_below(&s->rng, INTERESTS);
-		u->type[i] = s->world.shelf[u->type[i]].follows[hr_rng_below(&s->rng, SIM_FOLLOWS)];
-	}
-	if (chance(&s->rng, P_NEW_STYLE))
-		u->style = (uint8_t)hr_rng_below(&s->rng, SIM_STYLES);
-}
-
-static uint8_t draw_interest(struct hr_simulator *s, const struct user *u)
-{
-	float weight[INTERESTS], sum = 0;
-
-	for (int i = 0; i < INTERESTS; i++)
-		sum += weight[i] = expf(u->log_interest[i]);
-	float at = (float)hr_rng_unit(&s->rng) * sum;
-	for (int i = 0; i < INTERESTS - 1; i++) {
-		if (at < weight[i])
-			return u->type[i];
-		at -= weight[i];
-	}
-	return u->type[INTERESTS - 1];
 }
 
 /* ---- which item ---- */
@@ -190,23 +92,23 @@ static uint32_t launched(const struct hr_simulator *s, uint8_t type)
 	const uint32_t newest = shelf->item[shelf->here - 1];
 
 	return s->now_ms - s->arrived_ms[newest] < LAUNCH_MS && s->arrived_ms[newest] > (double)s->config.start_ms ? newest
-	                                                                                                         : NO_ITEM;
+	                                                                                                         : SIM_NO_ITEM;
 }
 
 /* By popularity, then by taste: what does not suit the user is passed over, most of the time. */
 static uint32_t draw_for(struct hr_simulator *s, const struct session *t, uint8_t type)
 {
-	const struct user *u = &s->user[t->user];
-	const uint32_t new = chance(&s->rng, P_LAUNCH) ? launched(s, type) : NO_ITEM;
+	const struct sim_user *u = &s->people.user[t->user];
+	const uint32_t new = sim_chance(&s->rng, P_LAUNCH) ? launched(s, type) : SIM_NO_ITEM;
 	uint32_t item = 0;
 
-	if (new != NO_ITEM && !seen_lately(t, new))
+	if (new != SIM_NO_ITEM && !seen_lately(t, new))
 		return new;
 	for (int tries = 0; tries < 12; tries++) {
 		item = sim_world_draw_item(&s->world, type, &s->rng);
 		const double keep = (s->world.item[item].style == u->style ? 1 : KEEP_OTHER_STYLE) *
 		                    (s->world.item[item].brand == u->brand ? 1 : KEEP_OTHER_BRAND);
-		if (!seen_lately(t, item) && chance(&s->rng, keep))
+		if (!seen_lately(t, item) && sim_chance(&s->rng, keep))
 			break;
 	}
 	return item;
@@ -216,10 +118,10 @@ static uint32_t new_intent(struct hr_simulator *s, const struct session *t)
 {
 	const struct burst *b = &s->burst;
 
-	if (b->until_hour > s->hour && chance(&s->rng, P_BURST))
-		return b->item != NO_ITEM ? b->item : draw_for(s, t, b->type);
-	if (chance(&s->rng, P_INTEREST))
-		return draw_for(s, t, draw_interest(s, &s->user[t->user]));
+	if (b->until_hour > s->hour && sim_chance(&s->rng, P_BURST))
+		return b->item != SIM_NO_ITEM ? b->item : draw_for(s, t, b->type);
+	if (sim_chance(&s->rng, P_INTEREST))
+		return draw_for(s, t, sim_people_draw_interest(&s->people.user[t->user], &s->rng));
 	return draw_for(s, t, sim_world_draw_type(&s->world, &s->rng));
 }
 
@@ -228,7 +130,7 @@ static uint32_t follow(struct hr_simulator *s, const struct session *t)
 	const struct sim_item *from = &s->world.item[t->item];
 	const uint32_t twin = from->leads_to[hr_rng_below(&s->rng, 2 * SIM_TWINS)];
 
-	if (chance(&s->rng, P_TWIN) && has_arrived(s, twin))
+	if (sim_chance(&s->rng, P_TWIN) && has_arrived(s, twin))
 		return twin;
 	return draw_for(s, t, s->world.shelf[from->type].follows[hr_rng_below(&s->rng, SIM_FOLLOWS)]);
 }
@@ -238,7 +140,7 @@ static uint32_t next_item(struct hr_simulator *s, const struct session *t)
 	const double p_follow = t->kind == HR_KIND_PURCHASE ? P_FOLLOW_BOUGHT : P_FOLLOW;
 	double at = hr_rng_unit(&s->rng);
 
-	if (chance(&s->rng, P_NOISE))
+	if (sim_chance(&s->rng, P_NOISE))
 		return hr_rng_below(&s->rng, s->world.here);
 	if (at < p_follow)
 		return follow(s, t);
@@ -268,45 +170,45 @@ static uint32_t users_due(const struct hr_simulator *s)
 static uint32_t pick_user(struct hr_simulator *s)
 {
 	for (int tries = 0; tries < 64; tries++) {
-		const bool new = s->users_here < users_due(s) && s->users_here < s->config.users;
+		const bool new = s->people.here < users_due(s) && s->people.here < s->config.users;
 
-		if (new && (s->users_here == 0 || chance(&s->rng, .5))) {
-			add_user(s);
-			return s->users_here - 1;
+		if (new && (s->people.here == 0 || sim_chance(&s->rng, .5))) {
+			sim_people_add(&s->people, &s->world, s->config.seed);
+			return s->people.here - 1;
 		}
-		const uint32_t user = draw_user(s);
-		if (!s->user[user].busy)
+		const uint32_t user = sim_people_draw(&s->people, &s->rng);
+		if (!s->people.user[user].busy)
 			return user;
 	}
-	return draw_user(s); /* a second visit at once: two browser windows */
+	return sim_people_draw(&s->people, &s->rng); /* a second visit at once: two browser windows */
 }
 
 static void open_session(struct hr_simulator *s, struct session *t)
 {
 	*t = (struct session){.open = true, .user = pick_user(s), .number = s->session_number++};
-	struct user *u = &s->user[t->user];
-	const bool resume = u->left_item != NO_ITEM && chance(&s->rng, P_RESUME);
+	struct sim_user *u = &s->people.user[t->user];
+	const bool resume = u->left_item != SIM_NO_ITEM && sim_chance(&s->rng, P_RESUME);
 
 	u->busy = true;
-	drift(s, u);
+	sim_people_drift(u, &s->world, &s->rng);
 	look_at(t, resume ? u->left_item : new_intent(s, t));
 }
 
 static void close_session(struct hr_simulator *s, struct session *t)
 {
 	t->open = false;
-	s->user[t->user].busy = false;
-	s->user[t->user].left_item = t->kind == HR_KIND_PURCHASE ? NO_ITEM : t->item;
+	s->people.user[t->user].busy = false;
+	s->people.user[t->user].left_item = t->kind == HR_KIND_PURCHASE ? SIM_NO_ITEM : t->item;
 }
 
 /* What the session does after the event that was just given: view -> cart -> purchase on one item, or another item. */
 static void move_on(struct hr_simulator *s, struct session *t)
 {
-	if (t->kind == HR_KIND_VIEW && chance(&s->rng, P_CART))
+	if (t->kind == HR_KIND_VIEW && sim_chance(&s->rng, P_CART))
 		t->kind = HR_KIND_CART;
-	else if (t->kind == HR_KIND_CART && chance(&s->rng, P_PURCHASE))
+	else if (t->kind == HR_KIND_CART && sim_chance(&s->rng, P_PURCHASE))
 		t->kind = HR_KIND_PURCHASE;
-	else if (chance(&s->rng, P_END))
+	else if (sim_chance(&s->rng, P_END))
 		close_session(s, t);
 	else
 		look_at(t, next_item(s, t));
@@ -318,11 +220,11 @@ static void begin_hour(struct hr_simulator *s)
 {
 	struct burst *b = &s->burst;
 
-	if (b->until_hour > s->hour || !chance(&s->rng, P_BURST_HOUR))
+	if (b->until_hour > s->hour || !sim_chance(&s->rng, P_BURST_HOUR))
 		return;
 	b->until_hour = s->hour + BURST_HOURS_MIN + hr_rng_below(&s->rng, BURST_HOURS_MAX - BURST_HOURS_MIN + 1);
 	b->type = sim_world_draw_type(&s->world, &s->rng);
-	b->item = chance(&s->rng, .5) ? sim_world_draw_item(&s->world, b->type, &s->rng) : NO_ITEM;
+	b->item = sim_chance(&s->rng, .5) ? sim_world_draw_item(&s->world, b->type, &s->rng) : SIM_NO_ITEM;
 }
 
 static void let_items_arrive(struct hr_simulator *s)
@@ -375,8 +277,7 @@ struct hr_simulator *hr_simulator_new(const struct hr_simulator_config *config)
 	s->rng = hr_rng_stream(config->seed, PURPOSE_EVENTS, 0);
 	s->session_count = sessions_open(s);
 	s->arrived_ms = hr_alloc(config->items, sizeof *s->arrived_ms);
-	s->user = hr_alloc(config->users, sizeof *s->user);
-	s->activity = hr_alloc((size_t)config->users + 1, sizeof *s->activity);
+	sim_people_init(&s->people, config->users);
 	sim_world_init(&s->world, config->seed, config->items);
 	let_items_arrive(s);
 	return s;
@@ -388,8 +289,7 @@ void hr_simulator_free(struct hr_simulator *s)
 		return;
 	sim_world_fini(&s->world);
 	hr_free(s->arrived_ms);
-	hr_free(s->user);
-	hr_free(s->activity);
+	sim_people_fini(&s->people);
 	hr_free(s);
 }
 
@@ -435,16 +335,17 @@ static uint32_t item_number(const uint8_t *item, size_t len)
 	uint64_t number = 0;
 
 	if (len < 6 || len > 11 || item[0] != 'i')
-		return NO_ITEM;
+		return SIM_NO_ITEM;
 	for (size_t i = 1; i < len; i++) {
 		if (item[i] < '0' || item[i] > '9')
-			return NO_ITEM;
+			return SIM_NO_ITEM;
 		number = number * 10 + (uint64_t)(item[i] - '0');
 	}
-	return number < NO_ITEM ? (uint32_t)number : NO_ITEM;
+	return number < SIM_NO_ITEM ? (uint32_t)number : SIM_NO_ITEM;
 }
 
-const char *hr_simulator_title(const struct hr_simulator *s, const uint8_t *item, size_t item_len, const char **ret_category)
+const char *hr_simulator_title(const struct hr_simulator *s, const uint8_t *item, size_t item_len,
+                               const char **ret_category)
 {
 	const uint32_t number = item_number(item, item_len);
 

@@ -21,11 +21,13 @@ struct hr_simulator_config hr_simulator_defaults(void);
 struct hr_simulator;
 
 struct hr_simulator *hr_simulator_new(const struct hr_simulator_config *config);
-void hr_simulator_next(struct hr_simulator *s, struct hr_event *ret_event); /* a view until the next call; event times never fall */
+/** The next event: a view until the next call. Event times never fall. */
+void hr_simulator_next(struct hr_simulator *s, struct hr_event *ret_event);
 
-/** A readable title of an item ("Hallden oak writing desk, walnut finish") and its category; borrowed for the simulator's life.
- *  NULL for an id that is not one of its items. ret_category may be NULL. */
-const char *hr_simulator_title(const struct hr_simulator *s, const uint8_t *item, size_t item_len, const char **ret_category);
+/** A readable title of an item ("Hallden oak writing desk, walnut finish") and its category; borrowed for the simulator's
+ *  life. NULL for an id that is not one of its items. ret_category may be NULL. */
+const char *hr_simulator_title(const struct hr_simulator *s, const uint8_t *item, size_t item_len,
+                               const char **ret_category);
 
 /** Items that have arrived so far: numbers 0..n-1. Only they occur in events. */
 uint32_t hr_simulator_arrived(const struct hr_simulator *s);
