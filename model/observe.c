@@ -131,8 +131,10 @@ static size_t count_better(const float *score, const uint8_t *live, uint32_t wan
 /* Items of the user's own history do not compete unless they may be recommended. */
 static void hide_history(struct hr_trainer *t, const struct hr_observation *e, bool hide)
 {
-	for (size_t i = 0; i < e->history_len && !t->config.repeats; i++)
+	for (size_t i = 0; i < e->history_len && !t->config.repeats; i++) {
+		HR_ASSERT(e->history_item[i] < t->items.rows);
 		t->live[e->history_item[i]] = !hide && hr_items_live(&t->items, e->history_item[i]);
+	}
 }
 
 static uint8_t slices_of(const struct hr_trainer *t, const struct hr_observation *e)

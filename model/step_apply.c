@@ -12,6 +12,9 @@
  * hundred or so squared gradients of a row count. On the stream of docs/model.md: HR@10 .1656 -> .1671 alone,
  * .1768 -> .1782 mixed. */
 #define ITEM_MEMORY 0.99f
+/* Cosines do not see how long a row is, but steps at right angles to it make it longer without end, and a long row turns
+ * slowly. Start-up training leaves rows about 1 long. */
+#define ROW_LENGTH_MAX 2.0
 /* Squares of finite numbers must stay finite in the optimisers' accumulators. */
 #define SQUARES_MAX 1e30
 /* CLIP (Radford et al. 2021): a scale above 100 was found to make training unstable. */
@@ -104,15 +107,24 @@ static void apply_dense(struct hr_trainer *t)
 	t->w[t->encoder.at.log_scale] = fminf(t->w[t->encoder.at.log_scale], LOG_SCALE_MAX);
 }
 
+static void shorten(float *x, size_t D, double length)
+{
+	const float share = (float)(ROW_LENGTH_MAX / length);
+
+	for (size_t c = 0; c < D; c++)
+		x[c] *= share;
+}
+
 static void apply_row(struct hr_trainer *t, struct hr_items *items, size_t row, const float *gradient)
 {
 	const size_t D = t->config.width;
-	float *x = hr_items_row(items, row);
-	float *acc = &hr_items_page(items, row)->acc[row % HR_PAGE_ROWS];
-	const float clip = t->config.clip * (float)sqrt(squares(x, D));
+	float *x = hr_items_row(items, row), *acc = &hr_items_page(items, row)->acc[row % HR_PAGE_ROWS];
+	const double length = sqrt(squares(x, D));
 
 	*acc *= ITEM_MEMORY;
-	t->k->adagrad_row(x, acc, gradient, D, t->config.item_rate, clip);
+	t->k->adagrad_row(x, acc, gradient, D, t->config.item_rate, t->config.clip * (float)length);
+	if (length > ROW_LENGTH_MAX)
+		shorten(x, D, length);
 	hr_items_touch(items, row);
 }
 

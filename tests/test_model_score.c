@@ -188,6 +188,47 @@ static void a_question_sees_what_the_events_before_it_taught(void **state)
 	hr_trainer_free(t);
 }
 
+static void asking_and_counting_apart_learns_nothing_in_between(void **state)
+{
+	const struct hr_model_config c = small_config();
+	struct hr_trainer *t = new_trainer(&c);
+	const uint32_t zero[1] = {0};
+	const struct hr_observation group[2] = {event(0, 4, zero, 1), event(1, 4, zero, 1)};
+
+	(void)state;
+	add_items(t, 10);
+	hr_trainer_ask(t, group, 2);
+	assert_int_equal(hr_counters_total(hr_trainer_counters(t)), 0);
+	assert_int_equal(hr_trainer_score(t)->ring[0].rank[HR_RANK_RULES], 8);
+	assert_int_equal(hr_trainer_score(t)->ring[1].rank[HR_RANK_RULES], 8);
+	hr_trainer_count(t, group, 2);
+	assert_int_equal(asked(t), 2);
+	assert_int_equal(hr_counters_total(hr_trainer_counters(t)), 2);
+	hr_trainer_free(t);
+}
+
+static void from_the_cut_on_every_event_is_asked_and_later_items_are_cold(void **state)
+{
+	struct hr_model_config c = small_config();
+	const uint32_t zero[1] = {0};
+	const struct hr_observation old = event(0, 4, zero, 1), young = event(1, 5, zero, 1);
+
+	(void)state;
+	c.evaluate_share = 0;
+	struct hr_trainer *t = new_trainer(&c);
+	add_items(t, 5);
+	hr_trainer_observe(t, &old, 1);
+	assert_int_equal(asked(t), 0);
+	hr_trainer_cut(t);
+	add_items(t, 6);
+	hr_trainer_observe(t, &old, 1);
+	hr_trainer_observe(t, &young, 1);
+	assert_int_equal(asked(t), 2);
+	assert_true(hr_trainer_score(t)->ring[0].slices & 1u << HR_SLICE_WARM); /* one event, but known at the cut */
+	assert_true(hr_trainer_score(t)->ring[1].slices & 1u << HR_SLICE_COLD);
+	hr_trainer_free(t);
+}
+
 /* The model's rank against logits made from the outside: snapshot vectors. */
 static void the_model_ranks_by_its_vectors(void **state)
 {
@@ -253,6 +294,8 @@ int main(void)
 		cmocka_unit_test(counters_rank_as_counted_by_hand),
 		cmocka_unit_test(an_item_that_is_not_live_is_missed),
 		cmocka_unit_test(a_question_sees_what_the_events_before_it_taught),
+		cmocka_unit_test(asking_and_counting_apart_learns_nothing_in_between),
+		cmocka_unit_test(from_the_cut_on_every_event_is_asked_and_later_items_are_cold),
 		cmocka_unit_test(the_model_ranks_by_its_vectors),
 		cmocka_unit_test(slices_follow_the_item_and_the_history),
 	};

@@ -111,6 +111,27 @@ static void content_learns(void **state)
 	hr_trainer_free(t);
 }
 
+static void a_row_does_not_grow_without_end(void **state)
+{
+	const struct hr_model_config c = small_config();
+	struct hr_trainer *t = new_trainer(&c);
+	struct hr_batch b = {0};
+	double squares = 0;
+
+	(void)state;
+	add_items(t, ITEMS);
+	float *x = hr_items_row(&t->items, 5);
+	for (size_t i = 0; i < D; i++)
+		x[i] *= 1000; /* about 110 long */
+	random_batch(&b, 40, 10, ITEMS, 3);
+	assert_true(step(t, &b).trained);
+	for (size_t i = 0; i < D; i++)
+		squares += (double)x[i] * (double)x[i];
+	assert_close(sqrt(squares), 2, 0.01, "length", 5);
+	hr_batch_fini(&b);
+	hr_trainer_free(t);
+}
+
 /* ---- slow weights ---- */
 
 static void slow_weights_go_their_share_and_young_rows_all_the_way(void **state)
@@ -390,6 +411,7 @@ int main(void)
 		cmocka_unit_test(draws_are_live_and_even),
 		cmocka_unit_test(content_is_the_scaled_sum_of_its_features),
 		cmocka_unit_test(content_learns),
+		cmocka_unit_test(a_row_does_not_grow_without_end),
 		cmocka_unit_test(slow_weights_go_their_share_and_young_rows_all_the_way),
 		cmocka_unit_test(start_up_training_takes_full_steps),
 		cmocka_unit_test(a_step_that_is_not_finite_changes_nothing),
