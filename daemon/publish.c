@@ -12,7 +12,7 @@
 #include "daemon/priv.h"
 #include "proto/proto.h"
 
-enum { ENCODE_USERS = 256, FLUSH_MS = 60000, HEADERS = 3 };
+enum { ENCODE_USERS = 256, HEADERS = 3, FLUSH_MS = 1000, TELL_AFTER_S = 10, STOP_AFTER_S = 10 };
 
 struct hr_publisher {
 	struct hr_sink *sink;
@@ -21,7 +21,40 @@ struct hr_publisher {
 	size_t sent_cap;
 	struct hr_buf packed;
 	uint64_t items, users, tombstones; /* of the refresh under way */
+	int64_t stuck_us;  /* since when the broker takes nothing; 0: it does */
+	bool told;         /* that it is stuck */
+	bool abandoned;    /* a stop did not wait for the broker; the next start sends the refresh again */
 };
+
+/* Transient trouble is waited out, however long: the input's lag tells. Only a stop gives up, after a while. */
+static void wait_out(struct hr_pipeline *p, const struct hr_error *err)
+{
+	struct hr_publisher *pub = p->publisher;
+
+	if (!err->retriable)
+		hr_pipeline_die("vectors can not be published; they are sent again after the next start", err);
+	if (pub->stuck_us == 0)
+		pub->stuck_us = hr_mono_us();
+	const int64_t stuck_s = (hr_mono_us() - pub->stuck_us) / 1000000;
+	if (stuck_s >= TELL_AFTER_S && !pub->told) {
+		hr_log(HR_LOG_WARNING, "the broker does not take vectors; waiting for it", "seconds=%lld", (long long)stuck_s);
+		pub->told = true;
+	}
+	if (atomic_load(&p->stopping) && stuck_s >= STOP_AFTER_S) {
+		hr_log(HR_LOG_WARNING, "stopping without the last refresh: the next start sends it again", "published=%llu",
+		       (unsigned long long)atomic_load(&p->published));
+		pub->abandoned = true;
+	}
+}
+
+static void went_through(struct hr_publisher *pub)
+{
+	if (pub->told)
+		hr_log(HR_LOG_INFO, "the broker takes vectors again", "seconds=%lld",
+		       (long long)((hr_mono_us() - pub->stuck_us) / 1000000));
+	pub->stuck_us = 0;
+	pub->told = false;
+}
 
 bool hr_publisher_open(struct hr_pipeline *p, struct hr_error *err)
 {
@@ -42,7 +75,7 @@ void hr_publisher_close(struct hr_publisher *pub)
 	if (pub == NULL)
 		return;
 	if (pub->sink != NULL)
-		hr_sink_close(pub->sink, 5000);
+		hr_sink_close(pub->sink, FLUSH_MS);
 	hr_free(pub->sent);
 	hr_buf_fini(&pub->packed);
 	hr_free(pub);
@@ -63,8 +96,9 @@ static void send_record(struct hr_pipeline *p, const char *topic, const char *pr
 	}
 	memcpy(key + key_len, id, id_len);
 	key_len += id_len;
-	if (!hr_sink_send(p->publisher->sink, topic, key, key_len, value, value_len, -1, headers, header_count, &err))
-		hr_pipeline_die("a vector could not be sent", &err);
+	while (!p->publisher->abandoned &&
+	       !hr_sink_send(p->publisher->sink, topic, key, key_len, value, value_len, -1, headers, header_count, &err))
+		wait_out(p, &err);
 }
 
 static void send_message(struct hr_pipeline *p, const struct hr_snapshot *s, const char *topic, const char *prefix,
@@ -259,8 +293,11 @@ static void refresh(struct hr_pipeline *p, struct hr_work *const *works, size_t 
 	send_items(p, newest->snapshot);
 	send_users(p, newest->snapshot, works, count);
 	send_marker(p, newest->snapshot, &newest->row);
-	if (!hr_sink_flush(pub->sink, FLUSH_MS, &err))
-		hr_pipeline_die("a refresh was not acknowledged; it is sent again after the next start", &err);
+	while (!pub->abandoned && !hr_sink_flush(pub->sink, FLUSH_MS, &err))
+		wait_out(p, &err);
+	if (pub->abandoned)
+		return;
+	went_through(pub);
 	atomic_store(&p->published, newest->row.number);
 	tell_freshness(p, works, count);
 	hr_metric_add(hr_metric_of(p->metrics, HR_M_PUBLISHED_ITEMS), pub->items);

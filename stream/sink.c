@@ -86,6 +86,7 @@ bool hr_sink_open(const struct hr_kafka_config *config, struct hr_sink **ret_sin
 		{"compression.type", "lz4"},
 		{"linger.ms", "20"},                    /* larger batches; a flush does not wait for it */
 		{"queue.buffering.max.kbytes", "65536"}, /* the library's own bound is a gigabyte */
+		{"message.timeout.ms", "0"},             /* a broker that is away is waited for, however long */
 		{0},
 	};
 	static const struct hr_kafka_setting owned[] = {

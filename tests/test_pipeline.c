@@ -269,12 +269,30 @@ static void another_training_setting_does_not_continue_a_state(void **state)
 	assert_int_equal(err.code, HR_E_CONFIG);
 }
 
+static void a_stop_with_the_broker_gone_ends_and_keeps_the_state(void **state)
+{
+	struct world *w = *state;
+
+	produce(w, 300);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 300);
+	hr_broker_stop(w->broker);
+	w->broker = NULL;
+	const int64_t began = hr_mono_us();
+	hr_pipeline_stop(p);
+	assert_true(hr_mono_us() - began < (int64_t)DEADLINE_MS * 1000);
+	assert_true(hr_pipeline_durable(p) >= 1);
+	assert_int_equal(hr_intake_account(hr_pipeline_intake(p))->events, 300);
+	hr_pipeline_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_item_and_user_gets_a_unit_vector, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_without_loss_or_double, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_records_are_counted_and_lose_nothing_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_stop_with_the_broker_gone_ends_and_keeps_the_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_training_setting_does_not_continue_a_state, set_up, tear_down),
 	};
 
