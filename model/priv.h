@@ -31,6 +31,7 @@ struct hr_trainer {
 	uint64_t steps;
 	int64_t stream_ms;    /* largest event time seen; INT64_MIN before the first */
 	float rate;           /* instead of the configured one; 0: none */
+	uint32_t refused;     /* steps refused in a row; at HR_REFUSED_MAX learning is frozen */
 	float ask_share;      /* of events that are questions; the configured one until the cut */
 	uint32_t cut_rows;    /* items known at the cut; HR_NONE: there was none */
 	/* ---- between calls only memory ---- */

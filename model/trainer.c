@@ -192,14 +192,26 @@ static void fill_result(const struct hr_trainer *t, struct hr_step_result *r)
 	          (double)c->views * r->views + (double)c->masked_item * r->masked_item + (double)c->triplet * r->triplet;
 }
 
+static void count_refusal(struct hr_trainer *t, bool refused)
+{
+	t->state_dirty |= refused || t->refused != 0;
+	t->refused = refused ? t->refused + 1 : 0;
+}
+
+bool hr_trainer_frozen(const struct hr_trainer *t) { return t->refused >= HR_REFUSED_MAX; }
+void hr_trainer_thaw(struct hr_trainer *t) { count_refusal(t, false); }
+
 void hr_trainer_step(struct hr_trainer *t, const struct hr_batch *batch, struct hr_step_result *ret_result)
 {
 	*ret_result = (struct hr_step_result){0};
+	if (hr_trainer_frozen(t))
+		return;
 	if (hr_plan_make(t, batch)) {
 		hr_step_run(t, expf(t->w[t->encoder.at.log_scale]));
 		fill_result(t, ret_result);
 		ret_result->trained = hr_step_reduce(t);
 		ret_result->refused = !ret_result->trained;
+		count_refusal(t, ret_result->refused);
 		if (ret_result->trained)
 			hr_step_apply(t);
 	}

@@ -68,16 +68,25 @@ void hr_trainer_cut(struct hr_trainer *t);
 
 struct hr_step_result {
 	bool trained;    /* false: the batch held no position with a target, or the step was refused */
-	bool refused;    /* not finite: nothing was changed */
+	bool refused;    /* not finite: no weight was changed */
 	double loss;     /* sum of the objectives with their weights, nats */
 	double next_item, before_after, views, masked_item, triplet; /* the parts, unweighted */
 	size_t positions, targets;
 };
 
-/** One optimiser step on a batch. A step whose loss or gradient is not finite changes nothing and says so. */
+/** Refused steps in a row after which learning is frozen: the weights are no more to be trusted with another. */
+#define HR_REFUSED_MAX 3u
+
+/**
+ * One optimiser step on a batch. A step whose loss or gradient is not finite changes no weight and says so; after
+ * HR_REFUSED_MAX of them in a row no further step is tried until hr_trainer_thaw. Counters and score go on.
+ */
 void hr_trainer_step(struct hr_trainer *t, const struct hr_batch *batch, struct hr_step_result *ret_result);
 
 uint64_t hr_trainer_steps(const struct hr_trainer *t);
+
+bool hr_trainer_frozen(const struct hr_trainer *t); /* part of the state */
+void hr_trainer_thaw(struct hr_trainer *t);         /* learning goes on from the next step */
 
 /** Start-up training: this rate instead of the configured one, and no slow weights, until called with 0. Part of the state. */
 void hr_trainer_rate(struct hr_trainer *t, float rate);

@@ -4,7 +4,9 @@
  *   i64 watermark_ms | i64 wall_ms | u64 published | u32 partitions | partitions x { i32 partition, i64 begin, i64 offset, u64 fingerprint,
  *   u64 trained, u64 duplicate, u64 late, u64 gap, u64 forgotten, u8 n, n x u64 rejected, the last not 0 }.
  * Order log: a sequence of varint-coded entries: (partition << 2 | 0) count = a run of records taken from a partition;
- *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events. 3 is reserved.
+ *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events; 3 = learning that had
+ *   stopped goes on from the next step.
+ * Order row, one a barrier: u8 version (1) | u64 digest hi | u64 digest lo | u64 events | u64 steps | i64 wall_ms | order log.
  * Manifest: u8 version (1) | u32 format | u64 config hash | blob lineage | blob kernels | u32 partitions | u64 seed.
  */
 #ifndef HR_STORE_BARRIER_H
@@ -63,6 +65,17 @@ struct hr_manifest {
 void hr_manifest_encode(const struct hr_manifest *m, struct hr_buf *out);
 HR_MUST_USE bool hr_manifest_decode(const void *bytes, size_t len, struct hr_manifest *ret_manifest, struct hr_error *err);
 
+/** What stands in front of a barrier's order log: what a replay that takes the same records must come to. */
+struct hr_order_head {
+	struct hr_hash128 digest; /* of all records at the barrier */
+	uint64_t events, steps;   /* ever, as in the barrier row */
+	int64_t wall_ms;          /* when it was written; for people only */
+};
+
+void hr_order_head_encode(const struct hr_order_head *h, struct hr_buf *out);
+/** Reads the head; c then stands at the order log. */
+HR_MUST_USE bool hr_order_head_decode(struct hr_cursor *c, struct hr_order_head *ret_head, struct hr_error *err);
+
 /** Order log being written. Runs of one partition are joined. */
 struct hr_order {
 	struct hr_buf bytes;
@@ -74,10 +87,11 @@ void hr_order_fini(struct hr_order *o);
 void hr_order_record(struct hr_order *o, int32_t partition); /* one record was taken */
 void hr_order_step(struct hr_order *o);
 void hr_order_every(struct hr_order *o, uint32_t events);
+void hr_order_thaw(struct hr_order *o);
 void hr_order_seal(struct hr_order *o); /* closes the open run; call before bytes are read */
 void hr_order_clear(struct hr_order *o);
 
-enum hr_order_kind { HR_ORDER_RUN, HR_ORDER_STEP, HR_ORDER_EVERY };
+enum hr_order_kind { HR_ORDER_RUN, HR_ORDER_STEP, HR_ORDER_EVERY, HR_ORDER_THAW };
 struct hr_order_entry {
 	enum hr_order_kind kind;
 	int32_t partition;

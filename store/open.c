@@ -198,20 +198,63 @@ static bool open_in(struct hr_store *s, struct hr_manifest *manifest, struct hr_
 	return true;
 }
 
-bool hr_store_open(const char *dir, struct hr_manifest *manifest, struct hr_store **ret_store,
-                   struct hr_barrier *ret_row, char *ret_notice, struct hr_error *err)
+static struct hr_store *new_store(const char *dir)
 {
 	struct hr_store *s = hr_alloc(1, sizeof *s);
 
 	s->last_fd = -1;
 	s->dir = hr_alloc(strlen(dir) + 1, 1);
 	memcpy(s->dir, dir, strlen(dir));
-	s->synced = rocksdb_writeoptions_create();
-	rocksdb_writeoptions_set_sync(s->synced, 1);
 	for (size_t i = 0; i < sizeof s->hash / sizeof s->hash[0]; i++)
 		s->hash[i].item_bytes = sizeof(struct hr_hash128);
+	return s;
+}
+
+bool hr_store_open(const char *dir, struct hr_manifest *manifest, struct hr_store **ret_store,
+                   struct hr_barrier *ret_row, char *ret_notice, struct hr_error *err)
+{
+	struct hr_store *s = new_store(dir);
+
+	s->synced = rocksdb_writeoptions_create();
+	rocksdb_writeoptions_set_sync(s->synced, 1);
 	ret_notice[0] = '\0';
 	if (!open_in(s, manifest, ret_row, ret_notice, err)) {
+		hr_store_close(s);
+		return false;
+	}
+	*ret_store = s;
+	return true;
+}
+
+static bool look_in(struct hr_store *s, struct hr_manifest *ret_manifest, struct hr_barrier *ret_row, struct hr_error *err)
+{
+	HR_AUTO(free_opt) rocksdb_options_t *opt = make_options(RECOVER_POINT_IN_TIME);
+	HR_AUTO(hr_free_dbstr) char *why = NULL;
+	HR_AUTO(hr_buf_fini) struct hr_buf bytes = {0};
+	char current[4096];
+	bool found;
+
+	(void)snprintf(current, sizeof current, "%s/CURRENT", s->dir); /* RocksDB's own mark of a database */
+	if (access(current, R_OK) != 0)
+		return hr_fail(err, HR_E_IO, "there is no state in %s", s->dir);
+	rocksdb_options_set_create_if_missing(opt, 0);
+	s->db = rocksdb_open_for_read_only(opt, s->dir, 0, &why);
+	if (s->db == NULL)
+		return hr_fail(err, HR_E_STORE, "could not open %s: %s", s->dir, why);
+	if (!hr_value_get(s, "M", 1, "manifest", &bytes, &found, err))
+		return hr_context(err, "state %s", s->dir);
+	if (!found)
+		return hr_fail(err, HR_E_STORE, "state %s: there is no manifest", s->dir);
+	return (hr_manifest_decode(bytes.p, bytes.len, ret_manifest, err) && read_row(s, ret_row, err)) ||
+	       hr_context(err, "state %s", s->dir);
+}
+
+bool hr_store_look(const char *dir, struct hr_manifest *ret_manifest, struct hr_store **ret_store,
+                   struct hr_barrier *ret_row, struct hr_error *err)
+{
+	struct hr_store *s = new_store(dir);
+
+	if (!look_in(s, ret_manifest, ret_row, err)) {
 		hr_store_close(s);
 		return false;
 	}
@@ -231,7 +274,8 @@ void hr_store_close(struct hr_store *s)
 		(void)close(s->last_fd);
 	for (size_t i = 0; i < sizeof s->hash / sizeof s->hash[0]; i++)
 		hr_pages_fini(&s->hash[i]);
-	rocksdb_writeoptions_destroy(s->synced);
+	if (s->synced != NULL)
+		rocksdb_writeoptions_destroy(s->synced);
 	hr_free(s->dir);
 	hr_free(s);
 }

@@ -2,7 +2,8 @@
 #include "base/mem.h"
 #include "store/barrier.h"
 
-enum { TAG_RUN, TAG_STEP, TAG_EVERY, TAG_BITS = 2, TAG_MASK = 3 };
+enum { HEAD_VERSION = 1 };
+enum { TAG_RUN, TAG_STEP, TAG_EVERY, TAG_THAW, TAG_BITS = 2, TAG_MASK = 3 };
 
 void hr_order_fini(struct hr_order *o)
 {
@@ -47,6 +48,41 @@ void hr_order_every(struct hr_order *o, uint32_t events)
 	hr_buf_varint(&o->bytes, (uint64_t)events << TAG_BITS | TAG_EVERY);
 }
 
+void hr_order_thaw(struct hr_order *o)
+{
+	hr_order_seal(o);
+	hr_buf_varint(&o->bytes, TAG_THAW);
+}
+
+void hr_order_head_encode(const struct hr_order_head *h, struct hr_buf *out)
+{
+	hr_buf_u8(out, HEAD_VERSION);
+	hr_buf_u64(out, h->digest.hi);
+	hr_buf_u64(out, h->digest.lo);
+	hr_buf_u64(out, h->events);
+	hr_buf_u64(out, h->steps);
+	hr_buf_u64(out, (uint64_t)h->wall_ms);
+}
+
+bool hr_order_head_decode(struct hr_cursor *c, struct hr_order_head *ret_head, struct hr_error *err)
+{
+	const size_t len = c->left;
+	const uint8_t version = hr_cur_u8(c);
+	struct hr_order_head h;
+
+	if (len == 0 || version != HEAD_VERSION)
+		return hr_fail(err, HR_E_FORMAT, "order row: version %u of %zu bytes is not %d", version, len, HEAD_VERSION);
+	h.digest.hi = hr_cur_u64(c);
+	h.digest.lo = hr_cur_u64(c);
+	h.events = hr_cur_u64(c);
+	h.steps = hr_cur_u64(c);
+	h.wall_ms = (int64_t)hr_cur_u64(c);
+	if (c->failed)
+		return hr_fail(err, HR_E_FORMAT, "order row: %zu bytes are too few", len);
+	*ret_head = h;
+	return true;
+}
+
 static bool read_entry(struct hr_cursor *c, struct hr_order_entry *e)
 {
 	const uint64_t word = hr_cur_varint(c), value = word >> TAG_BITS;
@@ -59,7 +95,7 @@ static bool read_entry(struct hr_cursor *c, struct hr_order_entry *e)
 	case TAG_EVERY:
 		*e = (struct hr_order_entry){HR_ORDER_EVERY, 0, value};
 		return value >= 1 && value <= UINT32_MAX;
-	default: return false;
+	default: *e = (struct hr_order_entry){HR_ORDER_THAW, 0, 1}; return value == 0;
 	}
 }
 

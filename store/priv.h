@@ -21,7 +21,7 @@ static inline void hr_free_ropt(rocksdb_readoptions_t **o) { rocksdb_readoptions
 struct hr_store {
 	/* ---- set by open, then read-only ---- */
 	rocksdb_t *db;
-	rocksdb_writeoptions_t *synced;
+	rocksdb_writeoptions_t *synced; /* NULL: opened for looking only */
 	char *dir;
 	int last_fd;
 	/* ---- the one writer's ---- */

@@ -209,20 +209,31 @@ static void add_records(struct hr_store *s, rocksdb_writebatch_t *batch, const s
 	}
 }
 
-/* 'B' and 'L' sort before the records, but the row holds the digest: so the records' digest comes first. */
-static void fill_batch(struct hr_store *s, rocksdb_writebatch_t *batch, const struct hr_changes *changes,
-                       struct hr_barrier *row)
+/* What the digest of the barrier is, and how it was come to. */
+static void add_order(rocksdb_writebatch_t *batch, const struct hr_changes *changes, const struct hr_barrier *row)
 {
-	HR_AUTO(hr_auto_free) struct hr_change *sorted = hr_changes_sorted(changes);
+	const struct hr_order_head head = {row->digest, row->events, row->steps, row->wall_ms};
 	HR_AUTO(hr_buf_fini) struct hr_buf bytes = {0};
 	uint8_t key[9];
 	size_t len;
 	const uint8_t *log = hr_changes_order_log(changes, &len);
 
 	order_key(key, row->number);
-	hr_value_put(batch, key, sizeof key, log, len);
+	hr_order_head_encode(&head, &bytes);
+	hr_buf_bytes(&bytes, log, len);
+	hr_value_put(batch, key, sizeof key, bytes.p, bytes.len);
+}
+
+/* 'B' and 'L' sort before the records, but hold the digest: so the records come first. */
+static void fill_batch(struct hr_store *s, rocksdb_writebatch_t *batch, const struct hr_changes *changes,
+                       struct hr_barrier *row)
+{
+	HR_AUTO(hr_auto_free) struct hr_change *sorted = hr_changes_sorted(changes);
+	HR_AUTO(hr_buf_fini) struct hr_buf bytes = {0};
+
 	add_records(s, batch, sorted, hr_changes_count(changes));
 	row->digest = s->digest;
+	add_order(batch, changes, row);
 	hr_barrier_encode(row, &bytes);
 	hr_value_put(batch, "B", 1, bytes.p, bytes.len);
 }
@@ -232,7 +243,7 @@ bool hr_store_commit(struct hr_store *s, const struct hr_changes *changes, struc
 	HR_AUTO(hr_free_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
 	HR_AUTO(hr_free_dbstr) char *why = NULL;
 
-	HR_ASSERT(s->loaded && row->number == s->barrier + 1);
+	HR_ASSERT(s->loaded && s->synced != NULL && row->number == s->barrier + 1);
 	for (size_t i = 0; i < row->partition_count; i++)
 		HR_ASSERT(hr_partition_balances(&row->partition[i]));
 	if (s->failed)
@@ -254,15 +265,23 @@ bool hr_store_commit(struct hr_store *s, const struct hr_changes *changes, struc
 
 /* ---- the rest ---- */
 
-bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_buf *out, struct hr_error *err)
+bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_order_head *ret_head, struct hr_buf *out,
+                        struct hr_error *err)
 {
+	HR_AUTO(hr_buf_fini) struct hr_buf row = {0};
 	uint8_t key[9];
 	bool found;
 
 	order_key(key, barrier);
-	if (!hr_value_get(s, key, sizeof key, "order log", out, &found, err))
+	if (!hr_value_get(s, key, sizeof key, "order log", &row, &found, err))
 		return hr_context(err, "barrier %" PRIu64, barrier);
-	return found || hr_fail(err, HR_E_STORE, "barrier %" PRIu64 " has no order log", barrier);
+	if (!found)
+		return hr_fail(err, HR_E_STORE, "barrier %" PRIu64 " has no order log", barrier);
+	struct hr_cursor c = {.p = row.p, .left = row.len};
+	if (!hr_order_head_decode(&c, ret_head, err))
+		return hr_context(err, "barrier %" PRIu64, barrier);
+	hr_buf_bytes(out, c.p, c.left);
+	return true;
 }
 
 bool hr_store_checkpoint(struct hr_store *s, const char *dir, struct hr_error *err)

@@ -4,9 +4,9 @@
  *   class byte 'a'..'z' (base/record.h) | u32 number        a record's bytes
  *   'M'                                                     manifest
  *   'B'                                                     the newest barrier row
- *   'L' | u64 barrier                                       order log since the barrier before it
+ *   'L' | u64 barrier                                       order row: its digest, and the order log since the one before
  * Every value is u32 CRC32C of key and bytes | bytes: right bytes under a wrong key are found too. All integers inside
- * values are little-endian. Byte layouts of manifest, barrier row and order log: store/barrier.h.
+ * values are little-endian. Byte layouts of manifest, barrier row and order row: store/barrier.h.
  *
  * Digest: the sum modulo 2^128 over all records of hr_hash128(class byte | u32 number, little-endian | bytes), seed
  * HR_STATE_FORMAT. Beside RocksDB's files the directory holds LAST, the number of the last durable barrier as a hint for
@@ -61,6 +61,13 @@ void hr_store_close(struct hr_store *s);
 /** Is there a state in this directory? For tools that must not make one by looking. */
 bool hr_store_exists(const char *dir);
 
+/**
+ * Opens what is there for looking only: writes nothing, takes no lock, so that it does not disturb a daemon that has the
+ * state open; sees it as of now. A damaged end of the log is left out and not told. HR_E_IO when there is no state.
+ */
+HR_MUST_USE bool hr_store_look(const char *dir, struct hr_manifest *ret_manifest, struct hr_store **ret_store,
+                               struct hr_barrier *ret_row, struct hr_error *err);
+
 /** Hands over every record, by class and ascending number; stops at the first false. A wrong CRC is HR_E_STORE with its
  * key, and so are records whose digest is not the newest barrier's. Once, before the first commit. */
 typedef bool hr_record_load_fn(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len,
@@ -76,9 +83,9 @@ HR_MUST_USE bool hr_store_load(struct hr_store *s, hr_record_load_fn *load, void
 HR_MUST_USE bool hr_store_commit(struct hr_store *s, const struct hr_changes *changes, struct hr_barrier *row,
                                  struct hr_error *err);
 
-/** Order log written by one barrier; appended to out. HR_E_STORE when there is none. */
-struct hr_buf;
-HR_MUST_USE bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_buf *out, struct hr_error *err);
+/** What one barrier's digest was, and its order log, appended to out. HR_E_STORE when there is no such barrier. */
+HR_MUST_USE bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_order_head *ret_head, struct hr_buf *out,
+                                    struct hr_error *err);
 
 /** Digest recomputed from every record on disk: must equal the newest barrier's. @thread any; sees one barrier, whole */
 HR_MUST_USE bool hr_store_digest(struct hr_store *s, struct hr_hash128 *ret_digest, struct hr_error *err);

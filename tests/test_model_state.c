@@ -206,7 +206,7 @@ static void start_up_training_takes_full_steps(void **state)
 
 /* ---- refused steps ---- */
 
-static void a_step_that_is_not_finite_changes_nothing(void **state)
+static void a_step_that_is_not_finite_changes_no_weight(void **state)
 {
 	const struct hr_model_config c = small_config();
 	struct hr_trainer *t = new_trainer(&c);
@@ -224,6 +224,8 @@ static void a_step_that_is_not_finite_changes_nothing(void **state)
 		hr_trainer_collect(t, put_record, &before);
 		const struct hr_step_result r = step(t, &b);
 		assert_true(r.refused && !r.trained);
+		assert_int_equal(t->refused, 1);
+		t->refused = 0;
 		t->dense_dirty = t->state_dirty = true;
 		for (size_t p = 0; p < t->items.pages; p++)
 			t->items.page[p]->dirty = true;
@@ -237,6 +239,39 @@ static void a_step_that_is_not_finite_changes_nothing(void **state)
 	records_fini(&after);
 	hr_batch_fini(&b);
 	hr_trainer_free(t);
+}
+
+static void three_refusals_in_a_row_freeze_learning_until_a_thaw(void **state)
+{
+	const struct hr_model_config c = small_config();
+	struct hr_trainer *t = new_trainer(&c);
+	struct records r = {0};
+	struct hr_batch b = {0};
+
+	(void)state;
+	add_items(t, ITEMS);
+	random_batch(&b, 40, 10, ITEMS, 3);
+	const float keep = t->w[t->encoder.at.norm_g];
+	for (size_t i = 1; i <= 5; i++) { /* a good step between two and three bad ones: the count begins again */
+		t->w[t->encoder.at.norm_g] = i == 3 ? keep : NAN;
+		assert_true(step(t, &b).refused == (i != 3));
+	}
+	assert_false(hr_trainer_frozen(t));
+	assert_true(step(t, &b).refused);
+	assert_true(hr_trainer_frozen(t));
+	t->w[t->encoder.at.norm_g] = keep;
+	const struct hr_step_result none = step(t, &b);
+	assert_false(none.trained || none.refused);
+	assert_int_equal(hr_trainer_steps(t), 1);
+	hr_trainer_collect(t, put_record, &r);
+	struct hr_trainer *again = load_trainer(&c, &r);
+	assert_true(hr_trainer_frozen(again));
+	hr_trainer_thaw(again);
+	assert_true(step(again, &b).trained);
+	records_fini(&r);
+	hr_batch_fini(&b);
+	hr_trainer_free(t);
+	hr_trainer_free(again);
 }
 
 /* ---- records ---- */
@@ -414,7 +449,8 @@ int main(void)
 		cmocka_unit_test(a_row_does_not_grow_without_end),
 		cmocka_unit_test(slow_weights_go_their_share_and_young_rows_all_the_way),
 		cmocka_unit_test(start_up_training_takes_full_steps),
-		cmocka_unit_test(a_step_that_is_not_finite_changes_nothing),
+		cmocka_unit_test(a_step_that_is_not_finite_changes_no_weight),
+		cmocka_unit_test(three_refusals_in_a_row_freeze_learning_until_a_thaw),
 		cmocka_unit_test(a_record_cut_anywhere_or_too_long_is_refused),
 		cmocka_unit_test(another_shape_is_refused_with_both),
 		cmocka_unit_test(a_missing_record_is_noticed),

@@ -182,6 +182,7 @@ static void the_order_log_gives_back_what_happened(void **state)
 		{HR_ORDER_RUN, 0, 1},           {HR_ORDER_RUN, 3, 1},
 		{HR_ORDER_STEP, 0, 1},          {HR_ORDER_STEP, 0, 1},
 		{HR_ORDER_RUN, INT32_MAX, 300}, {HR_ORDER_EVERY, 0, UINT32_MAX},
+		{HR_ORDER_THAW, 0, 1},
 	};
 	struct hr_order o = {0};
 	struct hr_order_entry got;
@@ -197,6 +198,7 @@ static void the_order_log_gives_back_what_happened(void **state)
 	for (int i = 0; i < 300; i++)
 		hr_order_record(&o, INT32_MAX);
 	hr_order_every(&o, UINT32_MAX);
+	hr_order_thaw(&o);
 	hr_order_seal(&o);
 	struct hr_cursor c = {.p = o.bytes.p, .left = o.bytes.len};
 	for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
@@ -236,14 +238,37 @@ static bool reads_to_the_end(const uint8_t *bytes, size_t len)
 	return !c.failed;
 }
 
+static void an_order_head_cut_or_of_another_version_is_refused(void **state)
+{
+	const struct hr_order_head h = {.digest = {.hi = 1, .lo = 2}, .events = 3, .steps = 4, .wall_ms = -5};
+	HR_AUTO(hr_buf_fini) struct hr_buf b = {0};
+	struct hr_order_head got;
+	struct hr_error err;
+
+	(void)state;
+	hr_order_head_encode(&h, &b);
+	hr_buf_u8(&b, 1); /* the order log begins */
+	struct hr_cursor c = {.p = b.p, .left = b.len};
+	assert_true(hr_order_head_decode(&c, &got, &err));
+	assert_int_equal(c.left, 1);
+	assert_true(got.digest.hi == 1 && got.digest.lo == 2 && got.events == 3 && got.steps == 4 && got.wall_ms == -5);
+	for (size_t len = 0; len < b.len - 1; len++) {
+		c = (struct hr_cursor){.p = b.p, .left = len};
+		assert_false(hr_order_head_decode(&c, &got, &err));
+	}
+	b.p[0] = 2;
+	c = (struct hr_cursor){.p = b.p, .left = b.len};
+	assert_false(hr_order_head_decode(&c, &got, &err));
+}
+
 static void a_broken_order_log_fails_and_never_loops(void **state)
 {
-	const uint8_t reserved[] = {3}, no_count[] = {0}, empty_run[] = {0, 0}, odd_step[] = {5}, every_0[] = {2},
+	const uint8_t odd_thaw[] = {7}, no_count[] = {0}, empty_run[] = {0, 0}, odd_step[] = {5}, every_0[] = {2},
 		      endless[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1},
 		      large_partition[] = {0x80, 0x80, 0x80, 0x80, 0x20, 1}; /* 1 << 31 */
 
 	(void)state;
-	assert_false(reads_to_the_end(reserved, sizeof reserved));
+	assert_false(reads_to_the_end(odd_thaw, sizeof odd_thaw));
 	assert_false(reads_to_the_end(no_count, sizeof no_count));
 	assert_false(reads_to_the_end(empty_run, sizeof empty_run));
 	assert_false(reads_to_the_end(odd_step, sizeof odd_step));
@@ -273,6 +298,7 @@ int main(void)
 		cmocka_unit_test(another_state_format_is_refused_with_both_numbers),
 		cmocka_unit_test(the_order_log_gives_back_what_happened),
 		cmocka_unit_test(a_run_costs_a_few_bytes),
+		cmocka_unit_test(an_order_head_cut_or_of_another_version_is_refused),
 		cmocka_unit_test(a_broken_order_log_fails_and_never_loops),
 	};
 

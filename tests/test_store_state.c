@@ -283,6 +283,8 @@ static void the_order_log_of_each_barrier_is_kept(void **state)
 {
 	struct fixture *f = *state;
 	struct hr_buf log = {0};
+	struct hr_hash128 digest[4];
+	struct hr_order_head head;
 
 	(void)open_and_load(f);
 	for (unsigned i = 1; i <= 3; i++) {
@@ -291,15 +293,20 @@ static void the_order_log_of_each_barrier_is_kept(void **state)
 
 		hr_changes_order(c, "not this", 8);
 		hr_changes_order(c, text, i < 3 ? sizeof text : 0);
+		hr_changes_put(c, HR_REC_USER, 0, text, sizeof text);
+		f->row.events = 100 * i;
 		assert_true(commit(f, c));
+		digest[i] = f->row.digest;
 		hr_changes_free(c);
 	}
-	assert_true(hr_store_order_log(f->store, 1, &log, &f->err));
-	assert_true(hr_store_order_log(f->store, 2, &log, &f->err));
-	assert_true(hr_store_order_log(f->store, 3, &log, &f->err));
+	for (uint64_t i = 1; i <= 3; i++) {
+		assert_true(hr_store_order_log(f->store, i, &head, &log, &f->err));
+		assert_true(head.digest.hi == digest[i].hi && head.digest.lo == digest[i].lo);
+		assert_int_equal(head.events, 100 * i);
+	}
 	assert_int_equal(log.len, 8);
 	assert_memory_equal(log.p, "log1log2", 8);
-	assert_false(hr_store_order_log(f->store, 4, &log, &f->err));
+	assert_false(hr_store_order_log(f->store, 4, &head, &log, &f->err));
 	assert_int_equal(f->err.code, HR_E_STORE);
 	assert_string_equal(f->err.msg, "barrier 4 has no order log");
 	hr_buf_fini(&log);
@@ -347,6 +354,30 @@ static void a_checkpoint_is_a_state_of_its_own(void **state)
 	assert_true(hr_store_disk_bytes(f->store) > 500);
 }
 
+static void a_look_sees_the_state_beside_its_writer(void **state)
+{
+	struct fixture *f = *state;
+	struct hr_manifest manifest;
+	struct hr_barrier row = {0};
+	struct hr_store *look = NULL;
+	size_t records = 0;
+
+	assert_false(hr_store_look(f->dir, &manifest, &look, &row, &f->err));
+	assert_int_equal(f->err.code, HR_E_IO);
+	(void)open_and_load(f);
+	commit_some(f, 10, 20);
+	assert_true(hr_store_look(f->dir, &manifest, &look, &row, &f->err));
+	commit_some(f, 12, 20);
+	assert_int_equal(row.number, 1);
+	assert_string_equal(manifest.lineage, f->manifest.lineage);
+	assert_true(hr_store_load(look, count_record, &records, &f->err));
+	assert_int_equal(records, 10);
+	hr_store_close(look);
+	hr_barrier_fini(&row);
+	commit_some(f, 12, 20);
+	assert_digest_is_the_disks(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +396,7 @@ int main(void)
 		WITH_STATE(the_order_log_of_each_barrier_is_kept),
 		WITH_STATE(a_record_its_owner_refuses_stops_the_load),
 		WITH_STATE(a_checkpoint_is_a_state_of_its_own),
+		WITH_STATE(a_look_sees_the_state_beside_its_writer),
 	};
 
 	return cmocka_run_group_tests_name("store/state", tests, NULL, NULL);
