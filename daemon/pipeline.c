@@ -219,13 +219,14 @@ bool hr_pipeline_start(const struct hr_config *config, struct hr_pipeline **ret_
 		hr_pipeline_free(p);
 		return false;
 	}
+	const uint64_t records = hr_barrier_records(hr_intake_account(p->intake)); /* nobody else has it yet */
 	start_thread(&p->publish_thread, hr_publish_main, p);
 	start_thread(&p->write_thread, hr_write_main, p);
 	start_thread(&p->train_thread, hr_train_main, p);
 	start_thread(&p->ingest_thread, hr_ingest_main, p);
-	hr_log(HR_LOG_INFO, "running", "state=%s lineage=%s barrier=%llu kernels=%s http_port=%u", config->state_dir,
-	       p->manifest.lineage, (unsigned long long)hr_pipeline_durable(p), hr_trainer_kernels(p->trainer),
-	       hr_pipeline_port(p));
+	hr_log(HR_LOG_INFO, "running", "state=%s lineage=%s barrier=%llu records=%llu kernels=%s http_port=%u",
+	       config->state_dir, p->manifest.lineage, (unsigned long long)hr_pipeline_durable(p),
+	       (unsigned long long)records, hr_trainer_kernels(p->trainer), hr_pipeline_port(p));
 	*ret_pipeline = p;
 	return true;
 }

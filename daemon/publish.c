@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "daemon/priv.h"
 #include "proto/proto.h"
 
@@ -290,13 +291,18 @@ static void refresh(struct hr_pipeline *p, struct hr_work *const *works, size_t 
 	struct hr_error err;
 
 	pub->items = pub->users = pub->tombstones = 0;
+	hr_crash_point("before-refresh");
 	send_items(p, newest->snapshot);
+	hr_crash_point("in-refresh");
 	send_users(p, newest->snapshot, works, count);
+	hr_crash_point("before-marker");
 	send_marker(p, newest->snapshot, &newest->row);
+	hr_crash_point("before-flush");
 	while (!pub->abandoned && !hr_sink_flush(pub->sink, FLUSH_MS, &err))
 		wait_out(p, &err);
 	if (pub->abandoned)
 		return;
+	hr_crash_point("after-refresh");
 	went_through(pub);
 	atomic_store(&p->published, newest->row.number);
 	tell_freshness(p, works, count);

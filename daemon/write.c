@@ -1,4 +1,5 @@
 /* daemon/write.c - the writer thread: makes barriers durable, one synced write each, then lets the world see them. */
+#include "base/crash.h"
 #include "daemon/priv.h"
 
 static void commit(struct hr_pipeline *p, struct hr_work *w)
@@ -16,9 +17,9 @@ static void commit(struct hr_pipeline *p, struct hr_work *w)
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_BARRIER), (double)w->row.number);
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_BARRIER_SECONDS), (double)(hr_mono_us() - began) * 1e-6);
 	hr_hash128_hex(w->row.digest, digest);
-	hr_log(HR_LOG_DEBUG, "barrier is durable", "barrier=%llu events=%llu steps=%llu bytes=%zu digest=%s",
-	       (unsigned long long)w->row.number, (unsigned long long)w->row.events, (unsigned long long)w->row.steps,
-	       hr_changes_bytes(w->changes), digest);
+	hr_log(HR_LOG_DEBUG, "barrier is durable", "barrier=%llu records=%llu events=%llu steps=%llu bytes=%zu digest=%s",
+	       (unsigned long long)w->row.number, (unsigned long long)hr_barrier_records(&w->row),
+	       (unsigned long long)w->row.events, (unsigned long long)w->row.steps, hr_changes_bytes(w->changes), digest);
 }
 
 /* Positions go to the broker only now; queries see the barrier's model from here on. */
@@ -41,6 +42,7 @@ void *hr_write_main(void *pipeline)
 	hr_log_thread("writer");
 	while ((w = hr_queue_pop(p->barriers, -1)) != NULL) {
 		commit(p, w);
+		hr_crash_point("before-announce");
 		announce(p, w);
 		if (!hr_queue_push(p->refreshes, w))
 			hr_work_free(w);

@@ -32,6 +32,15 @@ bool hr_partition_balances(const struct hr_partition *p)
 	return p->begin >= 0 && p->offset >= p->begin && sum == (uint64_t)(p->offset - p->begin);
 }
 
+uint64_t hr_barrier_records(const struct hr_barrier *b)
+{
+	uint64_t records = 0;
+
+	for (size_t i = 0; i < b->partition_count; i++)
+		records += (uint64_t)(b->partition[i].offset - b->partition[i].begin);
+	return records;
+}
+
 static void encode_partition(const struct hr_partition *p, struct hr_buf *out)
 {
 	uint8_t slots = HR_REJECT_SLOTS;

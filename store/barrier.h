@@ -49,6 +49,7 @@ struct hr_barrier {
 };
 
 void hr_barrier_fini(struct hr_barrier *b);
+uint64_t hr_barrier_records(const struct hr_barrier *b); /* accounted for since the lineage began, over all partitions */
 void hr_barrier_copy(struct hr_barrier *to, const struct hr_barrier *from); /* to is overwritten; free with _fini */
 void hr_barrier_encode(const struct hr_barrier *b, struct hr_buf *out);
 HR_MUST_USE bool hr_barrier_decode(const void *bytes, size_t len, struct hr_barrier *ret_row, struct hr_error *err);
