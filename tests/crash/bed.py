@@ -212,10 +212,9 @@ def cut_power(state, synced, rng):
 
 
 def flip_bit(state, rng):
-    """One bit of all bytes below state. Returns the file's name."""
-    files = [os.path.join(folder, name) for folder, _, names in os.walk(state) for name in names]
-    sizes = [os.path.getsize(path) for path in files]
-    path = rng.choices(files, sizes)[0]
+    """One bit of any file that the store reads back. Returns the file's name."""
+    files = [os.path.join(state, name) for name in sorted(os.listdir(state)) if not name.startswith(("LOG", "OPTIONS", "LOCK"))]
+    path = rng.choice([path for path in files if os.path.getsize(path) > 0])
     with open(path, "r+b") as file:
         at = rng.randrange(os.path.getsize(path))
         file.seek(at)
