@@ -138,6 +138,7 @@ static void first_snapshot(struct hr_pipeline *p, const struct hr_barrier *row)
 	p->asked = row->number;
 	atomic_store(&p->durable, row->number);
 	atomic_store(&p->published, row->published);
+	hr_barrier_copy(&p->committed, row);
 	if (row->number != 0)
 		hr_intake_resume(p->intake, row);
 	if (row->published < row->number)
