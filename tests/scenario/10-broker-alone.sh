@@ -3,7 +3,7 @@
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/lib.sh"
 topic=$topic_prefix
-python=$(find_python) || skip "no python3 with confluent_kafka (script/setup --test)"
+need_python
 
 lists_topic() { kcat -L -b "$HR_TEST_BROKERS" -t "$topic" -m 10 | grep -q "topic \"$topic\" with 3 partitions"; }
 produce_lines() { seq 1000 | awk '{ print "user" $1 % 7 ":event " $1 }' | kcat -P -b "$HR_TEST_BROKERS" -t "$topic" -K : -X enable.idempotence=true; }

@@ -1,5 +1,6 @@
 #!/bin/bash
 # headrace demo: ends by itself, beats both counters, leaves nothing behind; killed, it goes on from its last barrier.
+# shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/lib.sh"
 demo() { run_within 240 env TMPDIR="$work/tmp" "$top_builddir/headrace" demo "${@:2}" >"$work/$1.out" 2>"$work/$1.log"; } # NAME ARGUMENT...
 field() { tail -n 1 "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; } # FILE NAME

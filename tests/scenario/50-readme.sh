@@ -1,8 +1,10 @@
 #!/bin/bash
 # The examples of README.md do what it says.
 # They are taken out of it as they stand; only addresses, ports, ids and names of topics are put in their place.
+# shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_python
+generate_messages
 topic=$topic_prefix-events
 clicks=$topic_prefix-clicks
 PATH=$top_builddir:$PATH
@@ -18,7 +20,7 @@ block() { # NAME : the fenced block behind <!-- NAME -->
 
 ask() { block 'run: query' | sed -e "s/localhost:7700/$http/" -e "s|^headrace query|headrace query --url http://$http|" -e 's/curl -s /curl -sf /'; }
 
-cd "$work"
+cd "$work" || exit
 
 # ---- the file, produced ----
 run_within 60 headrace simulate --events 3000 --output plain.tsv >simulate.log 2>&1 || die "headrace simulate failed"
