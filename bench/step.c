@@ -96,9 +96,10 @@ static void time_questions(struct hr_trainer *t, struct hr_rng *rng)
 		                               .time_ms = b.ask_ms[at + len - 1], .history_len = len, .history_item = b.item + at,
 		                               .history_time_ms = b.time_ms + at, .history_kind = b.kind + at};
 	}
-	const int64_t start = hr_mono_us();
+	const int64_t start = hr_mono_us(), cpu_start = hr_thread_cpu_us();
 	hr_trainer_observe(t, e, QUESTIONS);
-	printf("%-12s observe %.1f us an event\n", "", (double)(hr_mono_us() - start) / QUESTIONS);
+	printf("%-12s observe %.1f us an event (CPU %.1f)\n", "", (double)(hr_mono_us() - start) / QUESTIONS,
+	       (double)(hr_thread_cpu_us() - cpu_start) / QUESTIONS);
 	hr_batch_fini(&b);
 }
 

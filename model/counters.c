@@ -327,6 +327,8 @@ static bool load_rules(struct hr_counters *c, uint32_t row, struct hr_cursor *in
 	for (r->count = 0; r->count < count; r->count++) {
 		r->item[r->count] = hr_cur_u32(in);
 		r->weight[r->count] = hr_cur_f32(in);
+		if (!(r->weight[r->count] >= 0) || !isfinite(r->weight[r->count]))
+			return hr_fail(err, HR_E_FORMAT, "weight %g is not one", (double)r->weight[r->count]);
 	}
 	return true;
 }
@@ -346,6 +348,8 @@ static bool load_page(struct hr_counters *c, uint32_t number, struct hr_cursor *
 	for (size_t i = 0; i < count; i++) {
 		p->decayed[i] = hr_cur_f64(in);
 		p->events[i] = hr_cur_u64(in);
+		if (!(p->decayed[i] >= 0) || !isfinite(p->decayed[i]))
+			return hr_fail(err, HR_E_FORMAT, "count %g is not one", p->decayed[i]);
 		c->total += p->events[i];
 	}
 	return true;

@@ -273,7 +273,7 @@ static bool finite_rows(const struct hr_page *p, size_t D)
 	for (size_t i = 0; i < 2 * HR_PAGE_ROWS * D; i++) /* the slow copies stand behind the rows */
 		finite &= isfinite(p->row[i]) != 0;
 	for (size_t r = 0; r < HR_PAGE_ROWS; r++)
-		finite &= isfinite(p->acc[r]) != 0;
+		finite &= isfinite(p->acc[r]) && p->acc[r] > 0;
 	return finite;
 }
 
@@ -303,7 +303,7 @@ static bool read_page(struct hr_cursor *in, struct hr_page *p, size_t D, struct 
 			return false;
 	p->stale = p->known;
 	if (!finite_rows(p, D))
-		return hr_fail(err, HR_E_FORMAT, "a row is not finite");
+		return hr_fail(err, HR_E_FORMAT, "a row is not finite, or its accumulator not positive");
 	return (!in->failed && in->left == 0) || hr_fail(err, HR_E_FORMAT, "the bytes do not end with the last row");
 }
 

@@ -106,8 +106,8 @@ static bool load_trainer(struct hr_trainer *t, struct hr_cursor *in, struct hr_e
 	t->rate = hr_cur_f32(in);
 	t->refused = hr_cur_u32(in);
 	t->loaded.rows = hr_cur_u64(in);
-	if (!(t->rate >= 0) || !isfinite(t->rate))
-		return hr_fail(err, HR_E_FORMAT, "rate %g is not one", (double)t->rate);
+	if (!(t->rate >= 0 && t->rate <= 1))
+		return hr_fail(err, HR_E_FORMAT, "rate %g is not in 0..1", (double)t->rate);
 	if (t->refused > HR_REFUSED_MAX)
 		return hr_fail(err, HR_E_FORMAT, "%u refused steps in a row are over %u", t->refused, HR_REFUSED_MAX);
 	if (!hr_score_decode(&t->score, in, err))

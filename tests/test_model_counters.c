@@ -162,6 +162,9 @@ static void broken_records_are_refused_with_their_name(void **state)
 	assert_false(hr_counters_load(c, HR_REC_RULES, UINT32_MAX, rules, sizeof rules, &err));
 	assert_false(hr_counters_load(c, HR_REC_RULES, 4, "\2", 1, &err));
 	assert_string_equal(err.msg, "rules of row 4: version 2 is not 1");
+	static const uint8_t nan[] = {1, 1, 0, 9, 0, 0, 0, 0, 0, 192, 127};
+	assert_false(hr_counters_load(c, HR_REC_RULES, 4, nan, sizeof nan, &err));
+	assert_string_equal(err.msg, "rules of row 4: weight nan is not one");
 	assert_false(hr_counters_load(c, HR_REC_POPULARITY, 0, page, sizeof page, &err));
 	assert_false(hr_counters_load(c, HR_REC_POPULARITY, UINT32_MAX, page, 11, &err));
 	assert_false(hr_counters_load(c, HR_REC_POPULARITY, 0, NULL, 0, &err));
