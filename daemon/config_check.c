@@ -2,12 +2,11 @@
 #include "daemon/config_priv.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "base/mem.h"
+#include "daemon/disk.h"
 #include "daemon/nearest.h"
 
 /* Properties that have a setting of their own, or on which the daemon's promises rest. */
@@ -148,30 +147,12 @@ bool hr_config_check(const struct hr_config *c, struct hr_error *err)
 	       check_partitions(c, err);
 }
 
-/* state.dir may not be there yet: the disk is that of the nearest folder above it. */
-static bool disk_of(const char *dir, struct statvfs *ret_disk)
-{
-	char path[4200];
-
-	(void)snprintf(path, sizeof path, "%s", dir);
-	for (int levels = 0; levels < 64; levels++) {
-		if (statvfs(path, ret_disk) == 0)
-			return true;
-		if (errno != ENOENT || strcmp(path, "/") == 0)
-			return false;
-		char *above = dirname(path);
-		memmove(path, above, strlen(above) + 1);
-	}
-	return false;
-}
-
 bool hr_config_disk(const struct hr_config *c, struct hr_error *err)
 {
-	struct statvfs disk;
+	const uint64_t free_bytes = hr_disk_free(c->state_dir);
 
-	if (!disk_of(c->state_dir, &disk))
+	if (free_bytes == UINT64_MAX)
 		return hr_fail(err, HR_E_IO, "state.dir: could not ask for free space at %s: %s", c->state_dir, strerror(errno));
-	const uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
 	return free_bytes >= c->state_free_min ||
 	       hr_fail(err, HR_E_IO, "state.dir: %llu MiB free at %s, state.free_min is %llu MiB",
 	               (unsigned long long)(free_bytes >> 20), c->state_dir, (unsigned long long)(c->state_free_min >> 20));

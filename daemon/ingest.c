@@ -1,5 +1,6 @@
 /* daemon/ingest.c - the ingest thread: records in, steps and barriers out. */
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/priv.h"
 #include "proto/proto.h"
@@ -194,21 +195,52 @@ static void tell_lag(struct hr_pipeline *p)
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_QUEUE_DEPTH), (double)hr_queue_depth(p->steps));
 }
 
+/* Below the floor of free space nothing is taken; what was taken becomes durable. */
+static bool hold_for_disk(struct hr_pipeline *p)
+{
+	const bool was_low = p->disk.low;
+	uint64_t free_bytes = UINT64_MAX;
+	const bool low = hr_disk_low(&p->disk, hr_mono_us(), &free_bytes);
+
+	if (free_bytes != UINT64_MAX)
+		hr_metric_set(hr_metric_of(p->metrics, HR_M_DISK_FREE), (double)free_bytes);
+	if (low == was_low)
+		return low;
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_PAUSED), low);
+	hr_log(low ? HR_LOG_ERROR : HR_LOG_INFO,
+	       low ? "the state's disk is nearly full: nothing is consumed until there is room" : "there is room again: consuming",
+	       "state=%s free_bytes=%llu free_pause=%llu", p->config->state_dir, (unsigned long long)free_bytes,
+	       (unsigned long long)p->disk.pause_bytes);
+	return low;
+}
+
+/* One round of records; true when there were none. */
+static bool take_round(struct hr_pipeline *p, struct hr_record *records)
+{
+	struct hr_error err;
+	size_t count;
+
+	if (hold_for_disk(p)) {
+		(void)usleep(POLL_WAIT_MS * 1000);
+		return true;
+	}
+	if (!hr_source_poll(p->source, records, POLL_RECORDS, POLL_WAIT_MS, &count, &err))
+		hr_pipeline_die("the input can not go on", &err);
+	take_all(p, records, count);
+	return count == 0;
+}
+
 void *hr_ingest_main(void *pipeline)
 {
 	struct hr_pipeline *p = pipeline;
 	HR_AUTO(hr_auto_free) struct hr_record *records = hr_alloc(POLL_RECORDS, sizeof *records);
-	struct hr_error err;
-	size_t count;
 
 	hr_log_thread("ingest");
 	p->last_barrier_us = hr_mono_us();
 	while (!atomic_load(&p->stopping)) {
-		if (!hr_source_poll(p->source, records, POLL_RECORDS, POLL_WAIT_MS, &count, &err))
-			hr_pipeline_die("the input can not go on", &err);
-		take_all(p, records, count);
+		const bool idle = take_round(p, records);
 		poll_items(p);
-		if ((count == 0 || p->config->train_every == 0) && barrier_due(p))
+		if ((idle || p->config->train_every == 0) && barrier_due(p))
 			barrier_now(p);
 		commit_positions(p);
 		tell_lag(p);

@@ -31,6 +31,8 @@
 	X(LOSS, "train_loss", NULL, "Loss of the newest step, nats, all objectives with their weights.") \
 	X(USERS, "state_users", NULL, "Users ever seen.") \
 	X(ITEMS, "state_items", NULL, "Items ever seen.") \
+	X(PAUSED, "consuming_paused", NULL, "1 while nothing is consumed because the state's disk is nearly full.") \
+	X(DISK_FREE, "state_disk_free_bytes", NULL, "Bytes free on the state's disk.") \
 	X(QUEUE_DEPTH, "train_queue_steps", NULL, "Steps waiting for the trainer.")
 
 enum hr_metric_id {

@@ -118,8 +118,11 @@ static bool load_state(struct hr_pipeline *p, struct hr_barrier *row, struct hr_
 
 	p->manifest = (struct hr_manifest){.config_hash = hr_config_training_hash(p->config), .seed = p->config->model_seed};
 	(void)snprintf(p->manifest.kernels, sizeof p->manifest.kernels, "%s", kernels);
-	if (!hr_store_open(p->config->state_dir, &p->manifest, &p->store, row, notice, err))
+	hr_disk_init(&p->disk, p->config->state_dir, p->config->state_free_pause, p->config->state_ballast);
+	if (!hr_disk_clear_for_open(&p->disk, hr_store_open_bytes(p->config->state_dir), err) ||
+	    !hr_store_open(p->config->state_dir, &p->manifest, &p->store, row, notice, err))
 		return false;
+	(void)hr_disk_settle(&p->disk);
 	if (notice[0] != '\0')
 		hr_log(HR_LOG_WARNING, notice, "state=%s", p->config->state_dir);
 	if (strcmp(p->manifest.kernels, kernels) != 0)

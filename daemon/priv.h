@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/base.h"
+#include "daemon/disk.h"
 #include "daemon/pipeline.h"
 #include "daemon/work.h"
 #include "serve/serve.h"
@@ -22,6 +23,7 @@ struct hr_pipeline {
 	struct hr_server *server; /* NULL: HTTP is off */
 	struct hr_publisher *publisher;
 	struct hr_manifest manifest;
+	struct hr_disk disk; /* ingest's and writer's parts are told in its header */
 	struct hr_queue *steps;     /* ingest -> trainer: struct hr_work */
 	struct hr_queue *barriers;  /* trainer -> writer: barriers with both halves */
 	struct hr_queue *refreshes; /* writer -> publisher: durable barriers */

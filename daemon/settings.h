@@ -65,6 +65,10 @@
 	  "Directory of the state. It is made when missing; one process at a time may hold it.") \
 	X(state_free_min, "state.free_min", BYTES, "256MiB", 0, 0x1p50, 0, "", \
 	  "Refuse to start with less free space than this on the state's disk.") \
+	X(state_free_pause, "state.free_pause", BYTES, "512MiB", 0, 0x1p50, 0, "", \
+	  "Stop consuming below this, and go on by itself when there is room again; queries are answered all the while.") \
+	X(state_ballast, "state.ballast", BYTES, "64MiB", 0, 0x1p50, 0, "", \
+	  "A file of this size is kept beside the state and given up when a last barrier needs the room; 0 for none.") \
 	X(barrier_interval, "barrier.interval", DURATION, "5s", 100, HR_MS_HOUR, 0, "", \
 	  "Longest time between two barriers: after a crash no more than this is read again.") \
 	X(barrier_events, "barrier.events", U32, "200000", 1, 100000000, 0, "events", \

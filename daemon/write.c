@@ -1,6 +1,34 @@
 /* daemon/write.c - the writer thread: makes barriers durable, one synced write each, then lets the world see them. */
+#include <unistd.h>
+
 #include "base/crash.h"
 #include "daemon/priv.h"
+
+/* Until there is room for the barrier. Backpressure stops the input meanwhile; queries go on. */
+static void wait_for_room(struct hr_pipeline *p, const struct hr_work *w)
+{
+	enum { LOOK_AGAIN_US = 200000 };
+	const uint64_t bytes = hr_changes_bytes(w->changes);
+	const bool had_ballast = p->disk.ballast;
+	bool waited = false;
+	struct hr_error err;
+
+	for (; !hr_disk_has_room(&p->disk, bytes); waited = true) {
+		if (!waited)
+			hr_log(HR_LOG_ERROR, "no room on the state's disk for a barrier: waiting for it", "barrier=%llu bytes=%llu",
+			       (unsigned long long)w->row.number, (unsigned long long)bytes);
+		(void)hr_fail(&err, HR_E_IO, "no room on the state's disk for a barrier of %llu bytes", (unsigned long long)bytes);
+		if (atomic_load(&p->stopping))
+			hr_pipeline_die("stopping without a last barrier; the next start goes on from the one before", &err);
+		(void)usleep(LOOK_AGAIN_US);
+	}
+	if (had_ballast && !p->disk.ballast)
+		hr_log(HR_LOG_WARNING, "gave up the ballast to write a barrier", "barrier=%llu", (unsigned long long)w->row.number);
+	if (waited)
+		hr_log(HR_LOG_INFO, "there is room for the barrier", "barrier=%llu", (unsigned long long)w->row.number);
+	if (hr_disk_settle(&p->disk))
+		hr_log(HR_LOG_INFO, "the ballast is back", "bytes=%llu", (unsigned long long)p->disk.ballast_bytes);
+}
 
 static void commit(struct hr_pipeline *p, struct hr_work *w)
 {
@@ -41,6 +69,7 @@ void *hr_write_main(void *pipeline)
 
 	hr_log_thread("writer");
 	while ((w = hr_queue_pop(p->barriers, -1)) != NULL) {
+		wait_for_room(p, w);
 		commit(p, w);
 		hr_crash_point("before-announce");
 		announce(p, w);

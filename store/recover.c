@@ -76,6 +76,19 @@ static bool copy_file(int from_dir, int to_dir, const char *name, struct hr_erro
 	return true;
 }
 
+uint64_t hr_store_open_bytes(const char *dir)
+{
+	HR_AUTO(close_dir) DIR *d = open_dir_at(AT_FDCWD, dir);
+	const struct dirent *e;
+	struct stat st;
+	uint64_t bytes = 0;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (ends_in_log(e->d_name) && fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			bytes += 2 * (uint64_t)st.st_size; /* once as a table, once more when it is damaged and copied aside */
+	return bytes;
+}
+
 static void remove_aside(int dir, unsigned long number)
 {
 	char name[32];

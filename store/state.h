@@ -93,6 +93,9 @@ HR_MUST_USE bool hr_store_digest(struct hr_store *s, struct hr_hash128 *ret_dige
 /** RocksDB checkpoint (hard links) into a directory that must not exist. */
 HR_MUST_USE bool hr_store_checkpoint(struct hr_store *s, const char *dir, struct hr_error *err);
 
+/** Most that hr_store_open may write into a directory: its logs become a table. 0 for a directory that is not there. */
+uint64_t hr_store_open_bytes(const char *dir);
+
 uint64_t hr_store_disk_bytes(struct hr_store *s);
 
 #endif

@@ -1,6 +1,7 @@
 """The bed of the fault bench: a topic that is filled once, a daemon that can be started, watched and killed, and the verdict
 on the state it leaves. The truth comes from the produced file, never from headrace."""
 import collections
+import errno
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ PATIENCE = 120  # seconds until a daemon that makes no progress is a failure
 # Small and busy: many barriers, each with a step's worth of everything.
 SETTINGS = {
     "events.start": "earliest", "output.partitions": 1, "http.enabled": "false", "log.level": "debug",
-    "barrier.interval": "100ms", "barrier.events": 32, "state.free_min": 0,
+    "barrier.interval": "100ms", "barrier.events": 32, "state.free_min": 0, "state.free_pause": 0, "state.ballast": 0,
     "history.length": 20, "model.width": 32, "model.rules_kept": 16, "train.every": 64, "train.window": 64,
     "model.negatives": 64, "model.full_softmax_below": 0, "evaluate.share": 0.05,
 }
@@ -222,6 +223,36 @@ def flip_bit(state, rng):
         file.seek(at)
         file.write(bytes([byte]))
     return os.path.basename(path)
+
+
+class SmallDisk:
+    """A file system that can be filled up. RocksDB reserves 70 MiB for each log, and there are two while one is recovered."""
+
+    def __init__(self, path):
+        self.path, self.filler = path, os.path.join(path, "filler")
+        os.mkdir(path)
+        self.mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192m,mode=700", "tmpfs", path],
+                                      stderr=subprocess.DEVNULL).returncode == 0
+
+    def fill(self, leave):
+        """Leaves about so many bytes free; the daemon writes meanwhile."""
+        with open(self.filler, "ab") as file:
+            for _ in range(100):
+                disk = os.statvfs(self.path)
+                free = disk.f_bavail * disk.f_frsize
+                if free <= leave:
+                    return
+                try:
+                    os.posix_fallocate(file.fileno(), os.path.getsize(self.filler), free - leave)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+
+    def empty(self):
+        os.unlink(self.filler)
+
+    def close(self):
+        subprocess.run(["umount", "-l", self.path], check=True)
 
 
 Record = collections.namedtuple("Record", "key version value")
