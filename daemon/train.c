@@ -5,7 +5,7 @@ static void run_step(struct hr_pipeline *p, const struct hr_work *w)
 {
 	struct hr_step_result r = {0};
 
-	hr_work_observe(w, p->trainer, true);
+	hr_work_observe(w, p->trainer, true, NULL);
 	if (w->batch.sequences != 0)
 		hr_trainer_step(p->trainer, &w->batch, &r);
 	if (r.refused) {

@@ -80,14 +80,16 @@ static void observe_in_turn(const struct hr_work *w, struct hr_trainer *trainer,
 		hr_trainer_observe(trainer, seen + told, w->event_count - told);
 }
 
-void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool in_turn)
+void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool in_turn, const uint8_t *mute)
 {
 	HR_AUTO(hr_auto_free) struct hr_observation *seen = hr_alloc(w->event_count, sizeof *seen);
 
 	for (size_t i = 0; i < w->item_count; i++)
 		hr_trainer_item(trainer, w->item[i].row, w->item[i].id_hash);
-	for (size_t i = 0; i < w->event_count; i++)
+	for (size_t i = 0; i < w->event_count; i++) {
 		seen[i] = observation(w, &w->event[i]);
+		seen[i].mute = mute != NULL && mute[i] != 0;
+	}
 	if (in_turn) {
 		observe_in_turn(w, trainer, seen);
 		return;

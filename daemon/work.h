@@ -67,7 +67,8 @@ void hr_work_add_event(struct hr_work *w, uint64_t ordinal, uint32_t item, uint8
 /**
  * New rows, then questions and counters event by event, admissions at their places.
  * @param in_turn  false: all events are ranked before any is learned or admitted
+ * @param mute     for each event: 1 = learned, but not asked; NULL: as configured
  */
-void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool in_turn);
+void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool in_turn, const uint8_t *mute);
 
 #endif

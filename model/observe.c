@@ -25,7 +25,7 @@ static bool is_question(const struct hr_trainer *t, const struct hr_observation 
 {
 	struct hr_rng rng = hr_rng_stream(t->config.seed, HR_PURPOSE_QUESTION, e->ordinal);
 
-	if (e->history_len == 0 || hr_rng_unit(&rng) >= (double)t->ask_share)
+	if (e->mute || e->history_len == 0 || hr_rng_unit(&rng) >= (double)t->ask_share)
 		return false;
 	return t->config.repeats || !in_history(e);
 }

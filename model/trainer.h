@@ -44,6 +44,7 @@ struct hr_observation {
 	uint64_t ordinal; /* of the event in the lineage: decides whether it is a question */
 	uint32_t item;
 	uint8_t kind;
+	bool mute; /* never a question: an event that a protocol leaves out */
 	int64_t time_ms;
 	size_t history_len;
 	const uint32_t *history_item;
@@ -88,7 +89,8 @@ uint64_t hr_trainer_steps(const struct hr_trainer *t);
 bool hr_trainer_frozen(const struct hr_trainer *t); /* part of the state */
 void hr_trainer_thaw(struct hr_trainer *t);         /* learning goes on from the next step */
 
-/** Start-up training: this rate instead of the configured one, and no slow weights, until called with 0. Part of the state. */
+/** Start-up training: this rate instead of the configured one, item rows in the same proportion, and no slow weights, until
+ * called with 0. Part of the state. */
 void hr_trainer_rate(struct hr_trainer *t, float rate);
 
 /** Everything that changed since the last call, as records. */

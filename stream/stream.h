@@ -4,6 +4,7 @@
 
 #include "stream/broker.h"
 #include "stream/event.h"
+#include "stream/lines.h"
 #include "stream/rows.h"
 #include "stream/simulator.h"
 #include "stream/sink.h"

@@ -1,0 +1,285 @@
+/* daemon/evaluate_leave_one_out.c - the batch protocol of the literature: epochs over all but each user's last two items. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "daemon/replay.h"
+
+enum { SHUFFLE = 0x53 }; /* purpose of the random stream that orders an epoch */
+enum { GROUP = 256, WARM_UP_STEPS = 100, HELD_OUT = 2, LEN_MIN = 3 };
+
+#define TIME_MS INT64_C(1577836800000) /* order is all that is known: every event has this time */
+#define RATE_END 0.1                   /* of the peak, at the last step */
+
+/* Inputs item[from] .. item[to - 2], each with the item behind it as its target. */
+struct window {
+	size_t from, to;
+};
+
+struct batch_run {
+	struct hr_replay *r;
+	struct hr_idmap *users, *items;
+	/* ---- events: (user, item) as read; then the items of user u are item[at[u]] .. item[at[u + 1] - 1] ---- */
+	uint32_t *user, *item;
+	size_t events, user_cap, item_cap;
+	size_t *at;
+	/* ---- one time and one kind for all ---- */
+	int64_t *time_ms;
+	uint8_t *kind;
+	size_t longest;
+	struct window *window;
+	size_t windows, window_cap, positions;
+	struct hr_batch batch;
+	struct hr_quality before[HR_RANKERS][HR_SLICES];
+};
+
+/* ---- reading ---- */
+
+static bool read_events(struct batch_run *b, struct hr_error *err)
+{
+	struct hr_event e;
+	bool end = false, is_new;
+
+	for (;;) {
+		if (!hr_replay_next(b->r, &e, NULL, &end, err))
+			return false;
+		if (end)
+			return true;
+		b->user = hr_grow(b->user, &b->user_cap, b->events + 1, sizeof *b->user);
+		b->item = hr_grow(b->item, &b->item_cap, b->events + 1, sizeof *b->item);
+		b->user[b->events] = hr_idmap_add(b->users, e.user, e.user_len, &is_new);
+		b->item[b->events++] = hr_idmap_add(b->items, e.item, e.item_len, &is_new);
+	}
+}
+
+/* A counting sort by user, which keeps the order within one. */
+static void group_by_user(struct batch_run *b)
+{
+	const size_t users = hr_idmap_count(b->users);
+	HR_AUTO(hr_auto_free) size_t *next = hr_alloc(users + 1, sizeof *next);
+	uint32_t *sorted = hr_alloc(b->events + 1, sizeof *sorted);
+
+	b->at = hr_alloc(users + 1, sizeof *b->at);
+	for (size_t i = 0; i < b->events; i++)
+		b->at[b->user[i] + 1]++;
+	for (size_t u = 0; u < users; u++) {
+		b->longest = b->at[u + 1] > b->longest ? b->at[u + 1] : b->longest;
+		b->at[u + 1] += b->at[u];
+	}
+	memcpy(next, b->at, (users + 1) * sizeof *next);
+	for (size_t i = 0; i < b->events; i++)
+		sorted[next[b->user[i]]++] = b->item[i];
+	hr_free(b->item);
+	b->item = sorted;
+}
+
+static void introduce_items(struct batch_run *b)
+{
+	const uint32_t items = hr_idmap_count(b->items);
+
+	for (uint32_t row = 0; row < items; row++) {
+		size_t len, count = 0;
+		const uint8_t *id = hr_idmap_id(b->items, row, &len);
+
+		hr_trainer_item(b->r->trainer, row, hr_hash(id, len));
+		if (b->r->c->features != NULL) {
+			const uint64_t *hash = hr_features_get(b->r->c->features, id, len, &count);
+			hr_trainer_content(b->r->trainer, row, hash, count);
+		}
+		hr_trainer_admit(b->r->trainer, row);
+	}
+	hr_trainer_cut(b->r->trainer);
+}
+
+static size_t length_of(const struct batch_run *b, size_t user) { return b->at[user + 1] - b->at[user]; }
+
+/* From the end, so that only a user's oldest window is short. */
+static void add_windows(struct batch_run *b, size_t user)
+{
+	const size_t begin = b->at[user], L = b->r->c->config->history_length;
+
+	for (size_t to = b->at[user + 1] - HELD_OUT; to >= begin + 2; to = to > L ? to - L : 0) {
+		const size_t from = to - 1 > begin + L ? to - 1 - L : begin;
+
+		b->window = hr_grow(b->window, &b->window_cap, b->windows + 1, sizeof *b->window);
+		b->window[b->windows++] = (struct window){from, to};
+		b->positions += to - 1 - from;
+	}
+}
+
+/* ---- what is known of an event ---- */
+
+static struct hr_observation observation(const struct batch_run *b, size_t user, size_t index)
+{
+	return (struct hr_observation){.item = b->item[b->at[user] + index],
+	                               .kind = b->kind[0],
+	                               .time_ms = TIME_MS,
+	                               .history_len = index,
+	                               .history_item = b->item + b->at[user],
+	                               .history_time_ms = b->time_ms,
+	                               .history_kind = b->kind};
+}
+
+static void prepare(struct batch_run *b)
+{
+	const size_t users = hr_idmap_count(b->users);
+
+	group_by_user(b);
+	introduce_items(b);
+	b->time_ms = hr_alloc(b->longest + 1, sizeof *b->time_ms);
+	b->kind = hr_alloc(b->longest + 1, sizeof *b->kind);
+	memset(b->kind, HR_KIND_VIEW, b->longest + 1);
+	for (size_t i = 0; i <= b->longest; i++)
+		b->time_ms[i] = TIME_MS;
+	for (size_t u = 0; u < users; u++) {
+		if (length_of(b, u) < LEN_MIN)
+			continue;
+		add_windows(b, u);
+		for (size_t i = 0; i + HELD_OUT < length_of(b, u); i++) {
+			const struct hr_observation e = observation(b, u, i);
+			hr_trainer_count(b->r->trainer, &e, 1);
+		}
+	}
+}
+
+/* ---- learning ---- */
+
+static void shuffle(struct batch_run *b, uint32_t epoch)
+{
+	struct hr_rng rng = hr_rng_stream(b->r->c->config->model_seed, SHUFFLE, epoch);
+
+	for (size_t i = b->windows; i > 1; i--) {
+		const size_t j = hr_rng_below(&rng, (uint32_t)i);
+		const struct window w = b->window[i - 1];
+
+		b->window[i - 1] = b->window[j];
+		b->window[j] = w;
+	}
+}
+
+static void add_window(struct batch_run *b, struct window w)
+{
+	hr_batch_begin(&b->batch, /* fresh */ 1);
+	for (size_t i = w.from; i + 1 < w.to; i++)
+		hr_batch_add(&b->batch, b->item[i], TIME_MS, HR_KIND_VIEW, TIME_MS, b->item[i + 1], HR_KIND_VIEW);
+}
+
+/* Up in a straight line, then down to a tenth. */
+static float rate_at(const struct batch_run *b)
+{
+	const struct hr_evaluation_config *c = b->r->c;
+	const double total = (double)b->positions / c->batch * c->epochs, step = (double)b->r->result.steps;
+	const double up = step + 1 < WARM_UP_STEPS ? (step + 1) / WARM_UP_STEPS : 1;
+	const double down = 1 - (1 - RATE_END) * (step < total ? step / total : 1);
+
+	return (float)((double)c->config->model_rate * up * down);
+}
+
+static void step(struct batch_run *b)
+{
+	const int64_t began = hr_process_cpu_us();
+	struct hr_step_result result;
+
+	hr_trainer_rate(b->r->trainer, rate_at(b));
+	hr_trainer_step(b->r->trainer, &b->batch, &result);
+	b->r->result.steps++;
+	b->r->result.cpu_s += (double)(hr_process_cpu_us() - began) * 1e-6;
+	hr_batch_clear(&b->batch);
+}
+
+static void learn_epoch(struct batch_run *b, uint32_t epoch)
+{
+	shuffle(b, epoch);
+	for (size_t i = 0; i < b->windows; i++) {
+		add_window(b, b->window[i]);
+		if (b->batch.positions >= b->r->c->batch)
+			step(b);
+	}
+	if (b->batch.sequences > 0)
+		step(b);
+	b->r->result.events += b->positions;
+}
+
+/* ---- asking ---- */
+
+/* Figures of one question a user: its item number `back` from the end. */
+static void ask(struct batch_run *b, size_t back, struct hr_quality ret[HR_RANKERS][HR_SLICES])
+{
+	const size_t users = hr_idmap_count(b->users);
+	struct hr_observation group[GROUP];
+	size_t asked = 0;
+
+	for (size_t u = 0; u < users; u++) {
+		if (length_of(b, u) >= LEN_MIN)
+			group[asked++] = observation(b, u, length_of(b, u) - back);
+		if (asked == GROUP || u + 1 == users) {
+			hr_trainer_ask(b->r->trainer, group, asked);
+			asked = 0;
+		}
+	}
+	hr_replay_tell(b->r);
+	for (int ranker = 0; ranker < HR_RANKERS; ranker++) {
+		for (int slice = 0; slice < HR_SLICES; slice++) {
+			ret[ranker][slice] = hr_quality_since(b->r->result.quality[ranker][slice], b->before[ranker][slice]);
+			b->before[ranker][slice] = b->r->result.quality[ranker][slice];
+		}
+	}
+}
+
+static void tell_epoch(const struct batch_run *b, uint32_t epoch, const struct hr_quality *q)
+{
+	if (b->r->c->tell)
+		(void)fprintf(stderr, "epoch %" PRIu32 ": validation recall@10 %.4f ndcg@10 %.4f, %.0f CPU seconds\n", epoch,
+		              q->recall10, q->ndcg10, b->r->result.cpu_s);
+}
+
+static void run_epochs(struct batch_run *b)
+{
+	const struct hr_evaluation_config *c = b->r->c;
+	struct hr_quality chosen[HR_RANKERS][HR_SLICES] = {0}, valid[HR_RANKERS][HR_SLICES];
+	double best = -1;
+	uint32_t best_epoch = 0;
+
+	for (uint32_t epoch = 1; epoch <= c->epochs && epoch - best_epoch <= c->patience; epoch++) {
+		learn_epoch(b, epoch);
+		ask(b, /* back */ 2, valid);
+		tell_epoch(b, epoch, &valid[HR_RANK_MODEL][HR_SLICE_ALL]);
+		if (valid[HR_RANK_MODEL][HR_SLICE_ALL].ndcg10 <= best)
+			continue;
+		best = valid[HR_RANK_MODEL][HR_SLICE_ALL].ndcg10;
+		best_epoch = epoch;
+		ask(b, /* back */ 1, chosen);
+	}
+	memcpy(b->r->result.quality, chosen, sizeof chosen);
+	b->r->result.epoch = best_epoch;
+	b->r->result.questions = chosen[HR_RANK_MODEL][HR_SLICE_ALL].questions;
+}
+
+static void free_run(struct batch_run *b)
+{
+	hr_idmap_free(b->users);
+	hr_idmap_free(b->items);
+	hr_batch_fini(&b->batch);
+	hr_free(b->user);
+	hr_free(b->item);
+	hr_free(b->at);
+	hr_free(b->time_ms);
+	hr_free(b->kind);
+	hr_free(b->window);
+}
+
+bool hr_evaluate_leave_one_out(struct hr_replay *r, struct hr_error *err)
+{
+	struct batch_run b = {.r = r, .users = hr_idmap_new(), .items = hr_idmap_new()};
+	bool ok = read_events(&b, err);
+
+	if (ok) {
+		prepare(&b);
+		ok = b.windows > 0 || hr_fail(err, HR_E_CONFIG, "no user has %d events: nothing to learn", HELD_OUT + 2);
+	}
+	if (ok)
+		run_epochs(&b);
+	free_run(&b);
+	return ok;
+}
