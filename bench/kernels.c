@@ -4,13 +4,13 @@
  * machine falls on all of them. Element-wise operations count elements instead of FLOPs. The reference's products are
  * OpenBLAS: leave OPENBLAS_CORETYPE unset.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/base.h"
+#include "bench/peak.h"
 #include "model/kernels.h"
 
 enum { ROUNDS_MAX = 99, SETS_MAX = 8, ROUND_NS = 4000000 };
@@ -169,24 +169,6 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The core's own limit, from registers alone: GCC's vectors, compiled for what the widest set needs. */
-#if defined(__x86_64__)
-typedef float wide __attribute__((vector_size(64)));
-__attribute__((target("avx512f"))) static double peak_avx512(void)
-{
-	wide sum[12] = {{0}}, a = {0}, b = {0};
-	const double begin = now_ns();
-	enum { TURNS = 2000000 };
-
-	for (int t = 0; t < TURNS; t++) {
-#pragma GCC unroll 12
-		for (int i = 0; i < 12; i++)
-			__asm__ volatile("vfmadd231ps %1, %2, %0" : "+v"(sum[i]) : "v"(a), "v"(b));
-	}
-	return 12.0 * 32 * TURNS / (now_ns() - begin);
-}
-#endif
-
 static void bench_shape(const struct line *line, struct room *rooms, size_t sets, size_t rounds, double peak)
 {
 	double rates[SETS_MAX][ROUNDS_MAX];
@@ -247,7 +229,7 @@ int main(int argc, char **argv)
 {
 	struct room rooms[SETS_MAX];
 	size_t sets = 0, rounds = 9;
-	double peak = 0;
+	const double peak = bench_peak_gflops();
 	int arg = 1;
 
 	if (argc > 2 && strcmp(argv[1], "--rounds") == 0) {
@@ -263,13 +245,8 @@ int main(int argc, char **argv)
 	const bool named = sets > 0;
 	for (const char *const *name = hr_kernels_available(); !named && *name != NULL; name++)
 		rooms[sets++] = room_for(*name);
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx512f")) {
-		for (int i = 0; i < 9; i++)
-			peak = fmax(peak, peak_avx512());
+	if (peak > 0)
 		printf("fp32 multiply-add peak, registers only, highest of 9: %.1f GFLOP/s\n", peak);
-	}
-#endif
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
 		bench_line(&lines[i], rooms, sets, rounds, peak);
 	return 0;
