@@ -10,6 +10,7 @@ enum {
 	GROUP = 64,          /* records under one hold of the lock */
 	POLL_WAIT_MS = 100,
 	ASK_MS = 10000,      /* for one question to the broker */
+	COMMITTED_MS = 3000, /* for the offsets of the group, which are only told */
 };
 
 static struct hr_partition *account_of(struct hr_pipeline *p, int32_t partition)
@@ -42,7 +43,7 @@ static bool check_continuity(struct hr_pipeline *p, const struct hr_record *r, s
 	               r->partition, (long long)r->offset, p->config->events_topic);
 }
 
-static void push(struct hr_pipeline *p, struct hr_work *w)
+void hr_ingest_push(struct hr_pipeline *p, struct hr_work *w)
 {
 	if (!hr_queue_push(p->steps, w))
 		hr_work_free(w); /* closed: the process is on its way out, the state stays at its last barrier */
@@ -98,7 +99,7 @@ static void take_group(struct hr_pipeline *p, const struct hr_record *records, s
 	}
 	hr_intake_unlock(p->intake);
 	for (size_t i = 0; i < n; i++)
-		push(p, ready[i]);
+		hr_ingest_push(p, ready[i]);
 }
 
 static void take_all(struct hr_pipeline *p, const struct hr_record *records, size_t count)
@@ -114,7 +115,7 @@ static void take_all(struct hr_pipeline *p, const struct hr_record *records, siz
 }
 
 /* A barrier that does not wait for a full step: the stream is idle, or ends, or nothing is trained. */
-static void barrier_now(struct hr_pipeline *p)
+void hr_ingest_barrier(struct hr_pipeline *p)
 {
 	struct hr_work *step = NULL;
 
@@ -124,8 +125,8 @@ static void barrier_now(struct hr_pipeline *p)
 	struct hr_work *barrier = make_barrier(p);
 	hr_intake_unlock(p->intake);
 	if (step != NULL)
-		push(p, step);
-	push(p, barrier);
+		hr_ingest_push(p, step);
+	hr_ingest_push(p, barrier);
 }
 
 static void describe_item(struct hr_pipeline *p, const struct hr_record *r)
@@ -241,48 +242,104 @@ void *hr_ingest_main(void *pipeline)
 		const bool idle = take_round(p, records);
 		poll_items(p);
 		if ((idle || p->config->train_every == 0) && barrier_due(p))
-			barrier_now(p);
+			hr_ingest_barrier(p);
 		commit_positions(p);
 		tell_lag(p);
 	}
 	if (hr_intake_changed(p->intake))
-		barrier_now(p);
+		hr_ingest_barrier(p);
 	hr_queue_close(p->steps);
 	return NULL;
 }
 
-/* Where each partition starts in a new state. */
-static bool first_positions(struct hr_pipeline *p, const struct hr_kafka_config *kafka, struct hr_error *err)
+bool hr_ingest_partitions(struct hr_pipeline *p, struct hr_error *err)
 {
-	const struct hr_config *c = p->config;
 	HR_AUTO(hr_auto_free) uint32_t *list = NULL;
-	uint32_t there;
 	size_t count;
 
-	if (!hr_kafka_partitions(kafka, c->events_topic, ASK_MS, &there, err) ||
-	    !hr_config_partitions(c, there, &list, &count, err))
-		return hr_context(err, "events.topic %s", c->events_topic);
+	if (!hr_config_partitions(p->config, p->topic_partitions, &list, &count, err))
+		return hr_context(err, "events.topic %s", p->config->events_topic);
 	for (size_t i = 0; i < count; i++)
 		hr_intake_partition(p->intake, (int32_t)list[i], 0);
 	return true;
 }
 
+static bool refuse_partitions(struct hr_pipeline *p, size_t now, size_t known, struct hr_error *err)
+{
+	if (p->manifest.partitions != 0 && p->manifest.partitions != p->topic_partitions)
+		return hr_fail(err, HR_E_CONFIG,
+		               "topic %s has %u partitions, it had %u when this state was made, and users may have moved between them: "
+		               "make a new state from the log (headraced replay), or go on with events.accept_partitions",
+		               p->config->events_topic, p->topic_partitions, p->manifest.partitions);
+	return hr_fail(err, HR_E_CONFIG,
+	               "events.partitions means %zu partitions of topic %s, this state reads %zu others: set it as it was, or go on "
+	               "with events.accept_partitions",
+	               now, p->config->events_topic, known);
+}
+
+/* Are the partitions those of the state? New ones, where they are accepted, go behind the known. */
+static bool check_partitions(struct hr_pipeline *p, struct hr_error *err)
+{
+	HR_AUTO(hr_auto_free) uint32_t *list = NULL;
+	const size_t known = hr_intake_account(p->intake)->partition_count;
+	bool same = p->manifest.partitions == 0 || p->manifest.partitions == p->topic_partitions;
+	size_t count;
+
+	if (!hr_config_partitions(p->config, p->topic_partitions, &list, &count, err))
+		return hr_context(err, "events.topic %s", p->config->events_topic);
+	bool grown = count >= known;
+	for (size_t i = 0; i < known && grown; i++)
+		grown = (int32_t)list[i] == hr_intake_account(p->intake)->partition[i].partition;
+	same = same && grown && count == known;
+	if (!same && (!grown || !p->config->events_accept_partitions))
+		return refuse_partitions(p, count, known, err);
+	for (size_t i = known; i < count; i++)
+		hr_intake_partition(p->intake, (int32_t)list[i], 0);
+	if (!same)
+		hr_log(HR_LOG_WARNING, "the topic has other partitions than when this state was made, which is accepted",
+		       "then=%u now=%u new=%zu", p->manifest.partitions, p->topic_partitions, count - known);
+	return true;
+}
+
+/* The group's offsets are for lag tools only, but they tell of a state that was taken back. */
+static void tell_rewound(struct hr_pipeline *p, struct hr_position *at, size_t count)
+{
+	const struct hr_barrier *a = hr_intake_account(p->intake);
+	long long records = 0;
+	struct hr_error err;
+
+	if (!hr_source_committed(p->source, at, count, COMMITTED_MS, &err)) {
+		hr_log(HR_LOG_INFO, "the offsets of the group are not known", "group=%s", p->config->kafka_group_id);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		records += at[i].offset > a->partition[i].offset ? at[i].offset - a->partition[i].offset : 0;
+	if (records != 0)
+		hr_log(HR_LOG_WARNING, "the state was rewound: the group has committed further, and these records are read again",
+		       "records=%lld group=%s", records, p->config->kafka_group_id);
+}
+
 /* Stored positions are opened one record early, to compare that record with its fingerprint. */
-static bool open_stored(struct hr_pipeline *p, const struct hr_kafka_config *kafka, struct hr_position *at, size_t count,
-                        struct hr_error *err)
+static bool open_stored(struct hr_pipeline *p, const struct hr_kafka_config *kafka, size_t known, struct hr_position *at,
+                        size_t count, struct hr_error *err)
 {
 	const struct hr_barrier *a = hr_intake_account(p->intake);
 	const char *topic = p->config->events_topic;
 
 	for (size_t i = 0; i < count; i++) {
 		const bool early = a->partition[i].fingerprint != 0 && a->partition[i].offset > 0;
-		at[i] = (struct hr_position){a->partition[i].partition, a->partition[i].offset - early};
+		at[i] = (struct hr_position){a->partition[i].partition, i < known ? a->partition[i].offset - early : HR_START_EARLIEST};
 	}
-	if (hr_source_open_kafka(kafka, topic, at, count, false, &p->source, err))
-		return true;
-	for (size_t i = 0; i < count; i++)
+	bool ok = hr_source_open_kafka(kafka, topic, at, count, false, &p->source, err);
+	for (size_t i = 0; i < known; i++)
 		at[i].offset = a->partition[i].offset;
-	return hr_source_open_kafka(kafka, topic, at, count, p->config->events_accept_gap, &p->source, err);
+	ok = ok || hr_source_open_kafka(kafka, topic, at, count, p->config->events_accept_gap, &p->source, err);
+	if (!ok)
+		return false;
+	for (size_t i = known; i < count; i++)
+		hr_intake_begin(p->intake, a->partition[i].partition, hr_source_position(p->source, a->partition[i].partition));
+	tell_rewound(p, at, count);
+	return true;
 }
 
 static bool open_new(struct hr_pipeline *p, const struct hr_kafka_config *kafka, struct hr_position *at, size_t count,
@@ -318,12 +375,13 @@ bool hr_ingest_open(struct hr_pipeline *p, bool new_state, struct hr_error *err)
 {
 	const struct hr_kafka_config kafka = hr_config_kafka(p->config);
 
-	if (new_state && !first_positions(p, &kafka, err))
+	const size_t known = hr_intake_account(p->intake)->partition_count;
+	if (new_state ? !hr_ingest_partitions(p, err) : !check_partitions(p, err))
 		return false;
 	const size_t count = hr_intake_account(p->intake)->partition_count;
 	HR_AUTO(hr_auto_free) struct hr_position *at = hr_alloc(count, sizeof *at);
 	p->checked = hr_alloc(count, sizeof *p->checked);
-	if (new_state ? !open_new(p, &kafka, at, count, err) : !open_stored(p, &kafka, at, count, err))
+	if (new_state ? !open_new(p, &kafka, at, count, err) : !open_stored(p, &kafka, known, at, count, err))
 		return false;
 	return open_items(p, &kafka, err);
 }

@@ -10,6 +10,7 @@
 struct hr_intake {
 	/* ---- set at start, then read-only ---- */
 	struct hr_intake_config config;
+	const struct hr_idmap *without; /* users whose records are left out; NULL: none */
 	/* ---- ingest thread; readers under the lock ---- */
 	pthread_mutex_t lock;
 	struct hr_histories *histories;
@@ -217,6 +218,13 @@ enum hr_outcome hr_intake_event(struct hr_intake *in, const struct hr_event *eve
 	return outcome;
 }
 
+void hr_intake_without(struct hr_intake *in, const struct hr_idmap *users) { in->without = users; }
+
+static bool left_out(const struct hr_intake *in, const struct hr_event *e)
+{
+	return in->without != NULL && hr_idmap_find(in->without, e->user, e->user_len) != HR_NONE;
+}
+
 static enum hr_outcome forget_user(struct hr_intake *in, const struct hr_record *record, enum hr_reject *ret_why)
 {
 	if (record->key == NULL || record->key_len == 0) {
@@ -241,7 +249,9 @@ enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *r
 	p->fingerprint = record->failed ? 0 : hr_record_fingerprint(record);
 	if (!record->failed && record->value != NULL) {
 		*ret_why = hr_decode(decoder, record->value, record->value_len, &event);
-		if (*ret_why == HR_ACCEPTED)
+		if (*ret_why == HR_ACCEPTED && left_out(in, &event))
+			outcome = HR_OUT_FORGOTTEN;
+		else if (*ret_why == HR_ACCEPTED)
 			return hr_intake_event(in, &event, record->partition, record->offset, record->timestamp_ms, ret_why);
 	} else if (record->failed) {
 		*ret_why = HR_REJECT_SOURCE;
@@ -281,6 +291,12 @@ struct hr_work *hr_intake_step(struct hr_intake *in)
 	in->pending = 0;
 	in->open = hr_work_new(HR_WORK_STEP);
 	return w;
+}
+
+void hr_intake_thaw(struct hr_intake *in)
+{
+	hr_order_thaw(&in->order);
+	in->open->thaw = true;
 }
 
 void hr_intake_window(struct hr_intake *in, uint32_t n) { hr_schedule_window(in->schedule, n); }

@@ -68,6 +68,12 @@ void hr_intake_item(struct hr_intake *in, const void *id, size_t id_len, const c
 /** False: nothing was said about it. ret_item borrowed until the next hr_intake_item. Under the lock. */
 bool hr_intake_described(struct hr_intake *in, const void *id, size_t id_len, struct hr_item *ret_item);
 
+/** Leaves the records of these users out from now on; they count as forgotten. users is borrowed for the life. */
+void hr_intake_without(struct hr_intake *in, const struct hr_idmap *users);
+
+/** The trainer, if its learning has stopped, goes on with the step that is open now; the order log says so. */
+void hr_intake_thaw(struct hr_intake *in);
+
 bool hr_intake_step_due(const struct hr_intake *in);
 size_t hr_intake_pending(const struct hr_intake *in); /* events since the last step */
 

@@ -29,6 +29,7 @@
 	X(FRESH_P50, "freshness_seconds", "quantile=\"0.5\"", "Broker timestamp of an event to acknowledged vector.") \
 	X(FRESH_P99, "freshness_seconds", "quantile=\"0.99\"", "Broker timestamp of an event to acknowledged vector.") \
 	X(LOSS, "train_loss", NULL, "Loss of the newest step, nats, all objectives with their weights.") \
+	X(FROZEN, "train_frozen", NULL, "1: learning has stopped after three refused steps in a row.") \
 	X(USERS, "state_users", NULL, "Users ever seen.") \
 	X(ITEMS, "state_items", NULL, "Items ever seen.") \
 	X(PAUSED, "consuming_paused", NULL, "1 while nothing is consumed because the state's disk is nearly full.") \

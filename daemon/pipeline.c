@@ -7,9 +7,11 @@
 
 #include "daemon/exit.h"
 #include "daemon/priv.h"
+#include "daemon/rebuild_priv.h"
 
 /* Steps that may wait for the trainer: enough to hide a barrier, few enough that lag shows early. */
 enum { STEPS_BOUND = 64, BARRIERS_BOUND = 2, REFRESHES_BOUND = 64 };
+enum { ASK_MS = 10000 }; /* for one question to the broker */
 
 void hr_pipeline_die(const char *what, const struct hr_error *err)
 {
@@ -116,7 +118,9 @@ static bool load_state(struct hr_pipeline *p, struct hr_barrier *row, struct hr_
 	char notice[HR_NOTICE_BYTES];
 	const char *kernels = hr_trainer_kernels(p->trainer);
 
-	p->manifest = (struct hr_manifest){.config_hash = hr_config_training_hash(p->config), .seed = p->config->model_seed};
+	p->manifest = (struct hr_manifest){.config_hash = hr_config_training_hash(p->config),
+	                                   .seed = p->config->model_seed,
+	                                   .partitions = p->topic_partitions};
 	(void)snprintf(p->manifest.kernels, sizeof p->manifest.kernels, "%s", kernels);
 	hr_disk_init(&p->disk, p->config->state_dir, p->config->state_free_pause, p->config->state_ballast);
 	if (!hr_disk_clear_for_open(&p->disk, hr_store_open_bytes(p->config->state_dir), err) ||
@@ -144,7 +148,7 @@ static void first_snapshot(struct hr_pipeline *p, const struct hr_barrier *row)
 	hr_barrier_copy(&p->committed, row);
 	if (row->number != 0)
 		hr_intake_resume(p->intake, row);
-	if (row->published < row->number)
+	if (row->published < row->number && p->rebuild == NULL)
 		(void)hr_queue_push(p->refreshes, unsent_refresh(p, row));
 }
 
@@ -164,8 +168,11 @@ static bool open_all(struct hr_pipeline *p, struct hr_error *err)
 {
 	struct hr_model_config model;
 	const struct hr_intake_config intake = hr_config_intake(p->config);
+	const struct hr_kafka_config kafka = hr_config_kafka(p->config);
 	struct hr_barrier row = {0};
 
+	if (!hr_kafka_partitions(&kafka, p->config->events_topic, ASK_MS, &p->topic_partitions, err))
+		return hr_context(err, "events.topic");
 	hr_config_model(p->config, &model);
 	if (!hr_trainer_new(&model, &p->trainer, err))
 		return false;
@@ -178,6 +185,8 @@ static bool open_all(struct hr_pipeline *p, struct hr_error *err)
 		first_snapshot(p, &row);
 	const bool fresh = row.number == 0;
 	hr_barrier_fini(&row);
+	if (loaded && p->rebuild != NULL)
+		return hr_rebuild_open(p, fresh, err);
 	return loaded && hr_ingest_open(p, fresh, err) && hr_publisher_open(p, err) && open_server(p, err);
 }
 
@@ -209,11 +218,13 @@ static void start_thread(pthread_t *thread, void *(*body)(void *), struct hr_pip
 	HR_ASSERT(pthread_create(thread, NULL, body, p) == 0);
 }
 
-bool hr_pipeline_start(const struct hr_config *config, struct hr_pipeline **ret_pipeline, struct hr_error *err)
+static bool start(const struct hr_config *config, struct hr_rebuild *rebuild, struct hr_pipeline **ret_pipeline,
+                  struct hr_error *err)
 {
 	struct hr_pipeline *p = hr_alloc(1, sizeof *p);
 
 	p->config = config;
+	p->rebuild = rebuild;
 	p->metrics = hr_metrics_new();
 	(void)pthread_mutex_init(&p->lock, NULL);
 	p->steps = hr_queue_new(STEPS_BOUND);
@@ -227,21 +238,38 @@ bool hr_pipeline_start(const struct hr_config *config, struct hr_pipeline **ret_
 	start_thread(&p->publish_thread, hr_publish_main, p);
 	start_thread(&p->write_thread, hr_write_main, p);
 	start_thread(&p->train_thread, hr_train_main, p);
-	start_thread(&p->ingest_thread, hr_ingest_main, p);
-	hr_log(HR_LOG_INFO, "running", "state=%s lineage=%s barrier=%llu records=%llu kernels=%s http_port=%u",
-	       config->state_dir, p->manifest.lineage, (unsigned long long)hr_pipeline_durable(p),
-	       (unsigned long long)records, hr_trainer_kernels(p->trainer), hr_pipeline_port(p));
+	start_thread(&p->ingest_thread, rebuild != NULL ? hr_rebuild_main : hr_ingest_main, p);
+	hr_log(HR_LOG_INFO, rebuild != NULL ? "replaying" : "running",
+	       "state=%s lineage=%s barrier=%llu records=%llu kernels=%s http_port=%u", config->state_dir, p->manifest.lineage,
+	       (unsigned long long)hr_pipeline_durable(p), (unsigned long long)records, hr_trainer_kernels(p->trainer),
+	       hr_pipeline_port(p));
 	*ret_pipeline = p;
 	return true;
+}
+
+bool hr_pipeline_start_rebuild(const struct hr_config *config, struct hr_rebuild *rebuild, struct hr_pipeline **ret_pipeline,
+                              struct hr_error *err)
+{
+	return start(config, rebuild, ret_pipeline, err);
+}
+
+bool hr_pipeline_start(const struct hr_config *config, struct hr_pipeline **ret_pipeline, struct hr_error *err)
+{
+	return start(config, NULL, ret_pipeline, err);
+}
+
+void hr_pipeline_join(struct hr_pipeline *p)
+{
+	(void)pthread_join(p->ingest_thread, NULL);
+	(void)pthread_join(p->train_thread, NULL);
+	(void)pthread_join(p->write_thread, NULL);
+	(void)pthread_join(p->publish_thread, NULL);
 }
 
 void hr_pipeline_stop(struct hr_pipeline *p)
 {
 	atomic_store(&p->stopping, true);
-	(void)pthread_join(p->ingest_thread, NULL);
-	(void)pthread_join(p->train_thread, NULL);
-	(void)pthread_join(p->write_thread, NULL);
-	(void)pthread_join(p->publish_thread, NULL);
+	hr_pipeline_join(p);
 	hr_log(HR_LOG_INFO, "stopped", "barrier=%llu published=%llu", (unsigned long long)hr_pipeline_durable(p),
 	       (unsigned long long)atomic_load(&p->published));
 }

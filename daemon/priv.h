@@ -12,6 +12,7 @@
 #include "serve/serve.h"
 
 struct hr_publisher;
+struct hr_rebuild;
 
 struct hr_pipeline {
 	/* ---- set before the threads start, then read-only ---- */
@@ -24,6 +25,8 @@ struct hr_pipeline {
 	struct hr_publisher *publisher;
 	struct hr_manifest manifest;
 	struct hr_disk disk; /* ingest's and writer's parts are told in its header */
+	struct hr_rebuild *rebuild;   /* NULL: live. Then there are no items, no publisher and no server */
+	uint32_t topic_partitions;  /* of the events topic, at start */
 	struct hr_queue *steps;     /* ingest -> trainer: struct hr_work */
 	struct hr_queue *barriers;  /* trainer -> writer: barriers with both halves */
 	struct hr_queue *refreshes; /* writer -> publisher: durable barriers */
@@ -48,12 +51,28 @@ void *hr_train_main(void *pipeline);
 void *hr_write_main(void *pipeline);
 void *hr_publish_main(void *pipeline);
 
+/** Declares the partitions of the configuration, for a new state. ingest.c */
+HR_MUST_USE bool hr_ingest_partitions(struct hr_pipeline *p, struct hr_error *err);
+/** Hands work to the trainer; waits while its queue is full. @thread ingest */
+void hr_ingest_push(struct hr_pipeline *p, struct hr_work *w);
+/** A barrier here and now; an open step is closed first. @thread ingest */
+void hr_ingest_barrier(struct hr_pipeline *p);
+
 /** Opens sources at the stored positions, or where the configuration says for a new state. ingest.c */
 HR_MUST_USE bool hr_ingest_open(struct hr_pipeline *p, bool new_state, struct hr_error *err);
 
 /** publish.c: what was sent last, and the sink. */
 HR_MUST_USE bool hr_publisher_open(struct hr_pipeline *p, struct hr_error *err);
 void hr_publisher_close(struct hr_publisher *pub);
+
+/** Starts a replay's threads, and waits for their end: ingest stops by itself. pipeline.c */
+HR_MUST_USE bool hr_pipeline_start_rebuild(const struct hr_config *config, struct hr_rebuild *rebuild,
+                                          struct hr_pipeline **ret_pipeline, struct hr_error *err);
+void hr_pipeline_join(struct hr_pipeline *p);
+
+/** rebuild.c: what takes the place of hr_ingest_open, and the look at a barrier just written (writer's thread). */
+HR_MUST_USE bool hr_rebuild_open(struct hr_pipeline *p, bool new_state, struct hr_error *err);
+void hr_rebuild_compare(struct hr_pipeline *p, const struct hr_barrier *row);
 
 /** Replaces the newest snapshot; s is taken. */
 void hr_pipeline_share(struct hr_pipeline *p, struct hr_snapshot *s);

@@ -42,6 +42,17 @@ void hr_progress_begin(struct hr_progress *p, const char *unit)
 	*p = (struct hr_progress){.unit = unit, .terminal = isatty(STDERR_FILENO) == 1, .start_us = now, .shown_us = now};
 }
 
+void hr_progress_note(struct hr_progress *p, int64_t time_ms)
+{
+	const time_t seconds = (time_t)(time_ms / 1000);
+	struct tm utc;
+
+	if (time_ms <= 0 || gmtime_r(&seconds, &utc) == NULL)
+		p->note[0] = '\0';
+	else
+		(void)strftime(p->note, sizeof p->note, "  at %Y-%m-%d %H:%M UTC", &utc);
+}
+
 /* "[=====>    ]  52%  " or nothing. */
 static size_t put_bar(double share, char *out, size_t out_bytes)
 {
@@ -70,8 +81,9 @@ const char *hr_progress_line(const struct hr_progress *p, int64_t now_us, uint64
 	                      hr_grouped((uint64_t)(p->rate + .5), rate));
 	if (share > 0) {
 		put_duration(elapsed * (1 - share) / share, left, sizeof left);
-		(void)snprintf(out + n, HR_PROGRESS_LINE_MAX - n, "  %s left", left);
+		n += (size_t)snprintf(out + n, HR_PROGRESS_LINE_MAX - n, "  %s left", left);
 	}
+	(void)snprintf(out + n, HR_PROGRESS_LINE_MAX - n, "%s", p->note);
 	return out;
 }
 

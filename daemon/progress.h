@@ -12,11 +12,15 @@ struct hr_progress {
 	int64_t start_us, shown_us; /* hr_mono_us() */
 	uint64_t shown_done;
 	double rate; /* per second, of late */
+	char note[40]; /* behind all the rest; "": none */
 };
 
 enum { HR_PROGRESS_LINE_MAX = 200 };
 
 void hr_progress_begin(struct hr_progress *p, const char *unit);
+
+/** Says behind the bar what time of the stream is reached, in ms since 1970; 0: none yet. */
+void hr_progress_note(struct hr_progress *p, int64_t time_ms);
 
 /**
  * Shows where things stand when it is time to; cheap to call often.

@@ -36,6 +36,8 @@
 	  "Where an empty state begins to read; later starts go on from the state's own offsets.") \
 	X(events_accept_gap, "events.accept_gap", BOOL, "false", 0, 0, 0, "", \
 	  "Go on when the topic lost events that were not read yet; what is gone is recorded. Otherwise that stops the start.") \
+	X(events_accept_partitions, "events.accept_partitions", BOOL, "false", 0, 0, 0, "", \
+	  "Go on when the topic has other partitions than when the state was made: new ones are read from their start.") \
 	X(events_future_limit, "events.future_limit", DURATION, "10m", 0, 365 * HR_MS_DAY, T, "", \
 	  "An event further ahead of both stream time (the largest event time so far) and its broker timestamp is rejected.") \
 	X(events_default_kind, "events.default_kind", ENUM, "none", 0, 0, T, HR_KIND_WORDS, \
@@ -73,6 +75,10 @@
 	  "Longest time between two barriers: after a crash no more than this is read again.") \
 	X(barrier_events, "barrier.events", U32, "200000", 1, 100000000, 0, "events", \
 	  "A barrier falls after this many events even when the interval is not over.") \
+	X(checkpoint_every, "checkpoint.every", DURATION, "1h", 1000, 365 * HR_MS_DAY, 0, "", \
+	  "Time between two checkpoints of the state, to which it can be taken back.") \
+	X(checkpoint_keep, "checkpoint.keep", U32, "3", 0, 1000, 0, "checkpoints", \
+	  "Newest checkpoints that are kept; 0 makes none. They share files with the state until it changes.") \
 	X(history_length, "history.length", U32, "50", 2, 200, T, "events", \
 	  "Newest events kept for each user, and seen by the encoder.") \
 	X(admit_min_count, "admit.min_count", U32, "1", 1, 1000000, T, "sightings", \
@@ -84,6 +90,8 @@
 	  "Older histories drawn for each fresh one, so that the new does not erase the old.") \
 	X(train_workers, "train.workers", U32, "1", 0, 256, 0, "threads", \
 	  "Threads of a training step; 0 takes every processor. The result is the same, bit for bit, for any number.") \
+	X(train_thaw, "train.thaw", BOOL, "false", 0, 0, 0, "", \
+	  "Go on learning in a state that froze after three refused steps in a row.") \
 	X(model_width, "model.width", U32, "64", 32, 256, T, "numbers", "Numbers in a vector; a multiple of 16.") \
 	X(model_heads, "model.heads", U32, "2", 1, 16, T, "heads", "Attention heads; a divisor of the width.") \
 	X(model_blocks, "model.blocks", U32, "1", 1, 8, T, "blocks", "Transformer blocks.") \
@@ -141,6 +149,7 @@
 	X("output", "What is published.") \
 	X("state", "Where everything learned is kept.") \
 	X("barrier", "How often everything becomes durable, in one atomic write.") \
+	X("checkpoint", "States of earlier times that are kept aside.") \
 	X("history", "What is remembered of a user.") \
 	X("admit", "When an item is taken into the catalogue.") \
 	X("train", "What a training step is made of.") \

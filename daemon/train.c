@@ -1,18 +1,32 @@
 /* daemon/train.c - the trainer thread: steps in the order of the queue; at a barrier, its half of the state. */
 #include "daemon/priv.h"
 
+static void tell_refusal(struct hr_pipeline *p, const struct hr_work *w)
+{
+	const unsigned long long step = hr_trainer_steps(p->trainer);
+
+	hr_metric_add(hr_metric_of(p->metrics, HR_M_STEPS_REFUSED), 1);
+	hr_log(HR_LOG_WARNING, "a training step was refused: a number was not finite; the weights are unchanged",
+	       "step=%llu events=%zu", step, w->event_count);
+	if (hr_trainer_frozen(p->trainer))
+		hr_log(HR_LOG_ERROR,
+		       "learning is frozen after three refused steps in a row; state and answers go on: restore a checkpoint, or "
+		       "start with train.thaw",
+		       "step=%llu", step);
+}
+
 static void run_step(struct hr_pipeline *p, const struct hr_work *w)
 {
 	struct hr_step_result r = {0};
 
+	if (w->thaw)
+		hr_trainer_thaw(p->trainer);
 	hr_work_observe(w, p->trainer, true, NULL);
 	if (w->batch.sequences != 0)
 		hr_trainer_step(p->trainer, &w->batch, &r);
-	if (r.refused) {
-		hr_metric_add(hr_metric_of(p->metrics, HR_M_STEPS_REFUSED), 1);
-		hr_log(HR_LOG_WARNING, "a training step was refused: a number was not finite; the weights are unchanged",
-		       "step=%llu events=%zu", (unsigned long long)hr_trainer_steps(p->trainer), w->event_count);
-	}
+	if (r.refused)
+		tell_refusal(p, w);
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_FROZEN), hr_trainer_frozen(p->trainer));
 	if (r.trained) {
 		hr_metric_add(hr_metric_of(p->metrics, HR_M_STEPS), 1);
 		hr_metric_add(hr_metric_of(p->metrics, HR_M_TARGETS), r.targets);

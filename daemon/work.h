@@ -46,6 +46,7 @@ struct hr_work {
 	uint8_t *past_kind;
 	size_t past_count, past_item_cap, past_time_cap, past_kind_cap;
 	struct hr_batch batch; /* what the step trains on */
+	bool thaw;             /* learning that had stopped goes on with this step */
 
 	/* ---- a barrier ---- */
 	struct hr_barrier row;      /* ingest; the writer adds number and digest */

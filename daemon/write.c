@@ -71,6 +71,11 @@ void *hr_write_main(void *pipeline)
 	while ((w = hr_queue_pop(p->barriers, -1)) != NULL) {
 		wait_for_room(p, w);
 		commit(p, w);
+		if (p->rebuild != NULL) {
+			hr_rebuild_compare(p, &w->row);
+			hr_work_free(w);
+			continue;
+		}
 		hr_crash_point("before-announce");
 		announce(p, w);
 		if (!hr_queue_push(p->refreshes, w))

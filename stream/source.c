@@ -20,23 +20,21 @@ struct hr_lane *hr_source_lane(struct hr_source *s, int32_t partition)
 	return NULL;
 }
 
-static void drop_batch(struct hr_source *s)
+static void drop_batch(struct hr_fetched *b)
 {
-	for (size_t i = 0; i < s->batch_count; i++)
-		rd_kafka_message_destroy(s->batch[i]);
-	s->batch_count = s->batch_at = 0;
+	for (size_t i = 0; i < b->count; i++)
+		rd_kafka_message_destroy(b->message[i]);
+	b->count = b->at = 0;
 }
 
 /* Waits for one message and takes what is there behind it: asked for a batch, the library waits until it is full. */
-static void fetch_batch(struct hr_source *s, size_t max, int timeout_ms)
+static void fetch_batch(rd_kafka_queue_t *queue, struct hr_fetched *b, size_t max, int timeout_ms)
 {
-	s->batch = hr_grow(s->batch, &s->batch_cap, max, sizeof *s->batch);
-	for (size_t i = 0; i < s->lane_count; i++)
-		s->lanes[i].stale = false;
-	if (rd_kafka_consume_batch_queue(s->queue, timeout_ms, s->batch, 1) != 1)
+	b->message = hr_grow(b->message, &b->cap, max, sizeof *b->message);
+	if (rd_kafka_consume_batch_queue(queue, timeout_ms, b->message, 1) != 1)
 		return;
-	const ssize_t more = max > 1 ? rd_kafka_consume_batch_queue(s->queue, 0, s->batch + 1, max - 1) : 0;
-	s->batch_count = 1 + (more > 0 ? (size_t)more : 0);
+	const ssize_t more = max > 1 ? rd_kafka_consume_batch_queue(queue, 0, b->message + 1, max - 1) : 0;
+	b->count = 1 + (more > 0 ? (size_t)more : 0);
 }
 
 /* What was prefetched from before a seek is discarded by the library, but for the batch in hand. */
@@ -149,9 +147,9 @@ static int64_t end_for(struct hr_source *s, const struct hr_lane *l, enum hr_lan
 }
 
 /* Takes the batch's next message. */
-static bool take_message(struct hr_source *s, struct hr_record *out, bool *ret_filled, struct hr_error *err)
+static bool take_message(struct hr_source *s, struct hr_fetched *b, struct hr_record *out, bool *ret_filled, struct hr_error *err)
 {
-	const rd_kafka_message_t *m = s->batch[s->batch_at];
+	const rd_kafka_message_t *m = b->message[b->at];
 	struct hr_lane *l = hr_source_lane(s, m->partition);
 	enum hr_lane_input input;
 	bool known;
@@ -170,30 +168,82 @@ static bool take_message(struct hr_source *s, struct hr_record *out, bool *ret_f
 		else if (action == HR_LANE_SEEK)
 			seek_lane(s, l);
 	}
-	s->batch_at++;
+	b->at++;
+	return true;
+}
+
+/* Behind the n records that out has already. */
+static bool take_messages(struct hr_source *s, struct hr_fetched *b, struct hr_record *out, size_t max, size_t n,
+                          size_t *ret_count, struct hr_error *err)
+{
+	bool filled;
+
+	while (n < max && b->at < b->count) {
+		if (!take_message(s, b, &out[n], &filled, err))
+			return false;
+		n += filled;
+	}
+	*ret_count = n;
 	return true;
 }
 
 bool hr_source_poll(struct hr_source *s, struct hr_record *out, size_t max, int timeout_ms, size_t *ret_count,
                     struct hr_error *err)
 {
+	struct hr_fetched *b = &s->batch;
 	size_t n = 0;
-	bool filled;
 
-	HR_ASSERT(max > 0);
+	HR_ASSERT(max > 0 && s->apart == NULL);
 	for (size_t i = 0; i < s->lane_count; i++)
 		n += take_failed(&s->lanes[i], out + n, max - n);
-	if (s->batch_at == s->batch_count && n < max) {
-		drop_batch(s);
-		fetch_batch(s, max - n, n > 0 ? 0 : timeout_ms);
+	if (b->at == b->count && n < max) {
+		drop_batch(b);
+		for (size_t i = 0; i < s->lane_count; i++)
+			s->lanes[i].stale = false;
+		fetch_batch(s->queue, b, max - n, n > 0 ? 0 : timeout_ms);
 	}
-	while (n < max && s->batch_at < s->batch_count) {
-		if (!take_message(s, &out[n], &filled, err))
-			return false;
-		n += filled;
+	return take_messages(s, b, out, max, n, ret_count, err);
+}
+
+/* What is not of one partition: the client's callbacks and its own troubles. */
+static bool serve_client(struct hr_source *s, struct hr_error *err)
+{
+	enum { SERVED_MAX = 16 };
+	struct hr_fetched *b = &s->batch;
+	struct hr_record none[SERVED_MAX];
+	size_t count;
+
+	drop_batch(b);
+	fetch_batch(s->queue, b, SERVED_MAX, 0);
+	const bool ok = take_messages(s, b, none, SERVED_MAX, 0, &count, err);
+	HR_ASSERT(!ok || count == 0);
+	return ok;
+}
+
+bool hr_source_poll_partition(struct hr_source *s, int32_t partition, struct hr_record *out, size_t max, int timeout_ms,
+                              size_t *ret_count, struct hr_error *err)
+{
+	struct hr_lane *l = hr_source_lane(s, partition);
+	HR_ASSERT(max > 0 && s->apart != NULL && l != NULL);
+	struct hr_apart *a = &s->apart[l - s->lanes];
+	const size_t n = take_failed(l, out, max);
+
+	if (!serve_client(s, err))
+		return false;
+	if (a->batch.at == a->batch.count && n < max) {
+		drop_batch(&a->batch);
+		l->stale = false;
+		fetch_batch(a->queue, &a->batch, max - n, n > 0 ? 0 : timeout_ms);
 	}
-	*ret_count = n;
-	return true;
+	return take_messages(s, &a->batch, out, max, n, ret_count, err);
+}
+
+bool hr_source_reached(struct hr_source *s, int32_t partition, int64_t end)
+{
+	const struct hr_lane *l = hr_source_lane(s, partition);
+
+	HR_ASSERT(l != NULL);
+	return l->next >= end || l->clear_to >= end;
 }
 
 int64_t hr_source_end(struct hr_source *s, int32_t partition)
@@ -255,22 +305,34 @@ static void await_commits(struct hr_source *s)
 	const int64_t end = hr_mono_us() + CLOSE_TIMEOUT_US;
 
 	while (s->commits_open > 0 && hr_mono_us() < end) {
-		fetch_batch(s, 64, 50);
-		drop_batch(s);
+		fetch_batch(s->queue, &s->batch, 64, 50);
+		drop_batch(&s->batch);
 	}
+}
+
+static void close_apart(struct hr_source *s)
+{
+	for (size_t i = 0; s->apart != NULL && i < s->lane_count; i++) {
+		drop_batch(&s->apart[i].batch);
+		hr_free(s->apart[i].batch.message);
+		if (s->apart[i].queue != NULL)
+			rd_kafka_queue_destroy(s->apart[i].queue);
+	}
+	hr_free(s->apart);
 }
 
 void hr_source_close(struct hr_source *s)
 {
 	if (s == NULL)
 		return;
-	drop_batch(s);
+	drop_batch(&s->batch);
+	close_apart(s);
 	if (s->queue != NULL) {
 		await_commits(s);
 		rd_kafka_queue_destroy(s->queue);
 	}
 	hr_kafka_close(&s->kafka);
-	hr_free(s->batch);
+	hr_free(s->batch.message);
 	hr_free(s->lanes);
 	hr_free(s->topic);
 	hr_free(s);

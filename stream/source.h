@@ -55,6 +55,29 @@ HR_MUST_USE bool hr_source_open_kafka(const struct hr_kafka_config *config, cons
                                       struct hr_source **ret_source, struct hr_error *err);
 
 /**
+ * The same, but each partition is fetched into a queue of its own and read by hr_source_poll_partition: a reader that waits
+ * for one partition does not have to keep what the others send, which is bounded by the prefetch. No gap is accepted.
+ */
+HR_MUST_USE bool hr_source_open_apart(const struct hr_kafka_config *config, const char *topic,
+                                      const struct hr_position *positions, size_t count, struct hr_source **ret_source,
+                                      struct hr_error *err);
+
+/** As hr_source_poll, of one partition of a source opened apart. The records are good until its next poll. */
+HR_MUST_USE bool hr_source_poll_partition(struct hr_source *s, int32_t partition, struct hr_record *out, size_t max,
+                                          int timeout_ms, size_t *ret_count, struct hr_error *err);
+
+/** No record before end is still to come: all were handed out, or what is left of the log up to there holds none. */
+bool hr_source_reached(struct hr_source *s, int32_t partition, int64_t end);
+
+/** Fills in the offset that the group has committed for each partition; -1 for none. */
+HR_MUST_USE bool hr_source_committed(struct hr_source *s, struct hr_position *at, size_t count, int timeout_ms,
+                                     struct hr_error *err);
+
+/** Fills in, for each partition, the first offset whose record timestamp is time_ms or later; HR_START_LATEST for none. */
+HR_MUST_USE bool hr_kafka_offsets_at(const struct hr_kafka_config *config, const char *topic, int64_t time_ms,
+                                     struct hr_position *at, size_t count, int timeout_ms, struct hr_error *err);
+
+/**
  * Up to max records, waiting up to timeout_ms for the first. 0 records is not an error. Transient broker trouble is
  * waited out by the client library; false only when the source can not go on (position out of range, authorisation).
  * A batch that the library refuses (checksum, unpacked size, codec) is tried five times; then each of its offsets comes as a

@@ -152,8 +152,21 @@ static bool assign_lanes(struct hr_source *s, struct hr_error *err)
 	       hr_fail(err, HR_E_BROKER, "could not assign partitions: %s", rd_kafka_err2str(code));
 }
 
-bool hr_source_open_kafka(const struct hr_kafka_config *config, const char *topic, const struct hr_position *positions,
-                          size_t count, bool accept_gap, struct hr_source **ret_source, struct hr_error *err)
+/* A queue of its own for each partition, split off before the assignment would join them. */
+static bool split_lanes(struct hr_source *s, struct hr_error *err)
+{
+	s->apart = hr_alloc(s->lane_count, sizeof *s->apart);
+	for (size_t i = 0; i < s->lane_count; i++) {
+		s->apart[i].queue = rd_kafka_queue_get_partition(s->kafka.rk, s->topic, s->lanes[i].partition);
+		if (s->apart[i].queue == NULL)
+			return hr_fail(err, HR_E_BROKER, "partition %" PRId32 " can not be read by itself", s->lanes[i].partition);
+		rd_kafka_queue_forward(s->apart[i].queue, NULL);
+	}
+	return true;
+}
+
+static bool open_source(const struct hr_kafka_config *config, const char *topic, const struct hr_position *positions,
+                        size_t count, bool accept_gap, bool apart, struct hr_source **ret_source, struct hr_error *err)
 {
 	struct hr_source *s = hr_alloc(1, sizeof *s);
 	const size_t topic_bytes = strlen(topic) + 1;
@@ -165,10 +178,102 @@ bool hr_source_open_kafka(const struct hr_kafka_config *config, const char *topi
 	for (size_t i = 0; i < count; i++)
 		s->lanes[i].partition = -1; /* not placed yet */
 	s->lane_count = count;
-	if (open_client(s, config, err) && place_lanes(s, positions, accept_gap, err) && assign_lanes(s, err)) {
+	if (open_client(s, config, err) && place_lanes(s, positions, accept_gap, err) && (!apart || split_lanes(s, err)) &&
+	    assign_lanes(s, err)) {
 		*ret_source = s;
 		return true;
 	}
 	hr_source_close(s);
 	return false;
+}
+
+bool hr_source_open_kafka(const struct hr_kafka_config *config, const char *topic, const struct hr_position *positions,
+                          size_t count, bool accept_gap, struct hr_source **ret_source, struct hr_error *err)
+{
+	return open_source(config, topic, positions, count, accept_gap, false, ret_source, err);
+}
+
+bool hr_source_open_apart(const struct hr_kafka_config *config, const char *topic, const struct hr_position *positions,
+                          size_t count, struct hr_source **ret_source, struct hr_error *err)
+{
+	return open_source(config, topic, positions, count, false, true, ret_source, err);
+}
+
+/* ---- questions ---- */
+
+static void free_list(rd_kafka_topic_partition_list_t **list) { rd_kafka_topic_partition_list_destroy(*list); }
+
+static rd_kafka_topic_partition_list_t *make_list(const char *topic, const struct hr_position *at, size_t count)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+
+	for (size_t i = 0; i < count; i++)
+		rd_kafka_topic_partition_list_add(list, topic, at[i].partition)->offset = at[i].offset;
+	return list;
+}
+
+/* The library may sort the list: by partition, not by place. */
+static bool read_list(const rd_kafka_topic_partition_list_t *list, const char *topic, struct hr_position *at, size_t count,
+                      struct hr_error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(
+			(rd_kafka_topic_partition_list_t *)list, topic, at[i].partition);
+
+		HR_ASSERT(found != NULL);
+		if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			return hr_fail(err, HR_E_BROKER, "topic \"%s\" partition %" PRId32 ": %s", topic, at[i].partition,
+			               rd_kafka_err2str(found->err));
+		at[i].offset = found->offset;
+	}
+	return true;
+}
+
+bool hr_source_committed(struct hr_source *s, struct hr_position *at, size_t count, int timeout_ms, struct hr_error *err)
+{
+	HR_AUTO(free_list) rd_kafka_topic_partition_list_t *list = make_list(s->topic, at, count);
+	const rd_kafka_resp_err_t code = rd_kafka_committed(s->kafka.rk, list, timeout_ms);
+
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return hr_fail(err, HR_E_BROKER, "could not ask for the group's offsets: %s", rd_kafka_err2str(code));
+	if (!read_list(list, s->topic, at, count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		at[i].offset = at[i].offset < 0 ? -1 : at[i].offset;
+	return true;
+}
+
+static bool ask_times(struct hr_kafka *k, const char *topic, struct hr_position *at, size_t count, int timeout_ms,
+                      struct hr_error *err)
+{
+	HR_AUTO(free_list) rd_kafka_topic_partition_list_t *list = make_list(topic, at, count);
+	uint32_t partitions;
+
+	if (!hr_kafka_count_partitions(k, topic, DOUBT_MS, timeout_ms, &partitions, err))
+		return false;
+	const rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(k->rk, list, timeout_ms);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		(void)hr_fail(err, HR_E_BROKER, "topic \"%s\": could not ask for offsets by time: %s", topic, rd_kafka_err2str(code));
+		return hr_kafka_blame(k, err);
+	}
+	if (!read_list(list, topic, at, count, err))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		at[i].offset = at[i].offset < 0 ? HR_START_LATEST : at[i].offset;
+	return true;
+}
+
+bool hr_kafka_offsets_at(const struct hr_kafka_config *config, const char *topic, int64_t time_ms, struct hr_position *at,
+                         size_t count, int timeout_ms, struct hr_error *err)
+{
+	static const struct hr_kafka_setting none[] = {{0}};
+	struct hr_kafka k = {0};
+
+	for (size_t i = 0; i < count; i++)
+		at[i].offset = time_ms;
+	if (!hr_kafka_open(&k, RD_KAFKA_CONSUMER, config, none, none, rd_kafka_conf_new(), err))
+		return false;
+	const bool ok = ask_times(&k, topic, at, count, timeout_ms, err);
+	hr_kafka_close(&k);
+	return ok;
 }

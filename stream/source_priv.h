@@ -6,6 +6,18 @@
 #include "stream/lane.h"
 #include "stream/source.h"
 
+/* Messages of one consume; views handed out point into them. */
+struct hr_fetched {
+	rd_kafka_message_t **message;
+	size_t cap, count, at;
+};
+
+/* A partition that is read by itself. */
+struct hr_apart {
+	rd_kafka_queue_t *queue;
+	struct hr_fetched batch;
+};
+
 /* All of it belongs to the thread that polls; callbacks run in its calls. */
 struct hr_source {
 	struct hr_kafka kafka; /* first: the client's opaque */
@@ -14,8 +26,8 @@ struct hr_source {
 	struct hr_lane *lanes;
 	size_t lane_count;
 	struct hr_lane *recent; /* lane of the last record: they come in runs */
-	rd_kafka_message_t **batch; /* from the last consume; views handed out point into it */
-	size_t batch_cap, batch_count, batch_at;
+	struct hr_fetched batch;    /* of all partitions together */
+	struct hr_apart *apart;     /* lane_count, beside lanes; NULL: one queue for all */
 	uint64_t commit_failures;
 	unsigned commits_open;
 };
