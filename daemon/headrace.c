@@ -16,6 +16,7 @@ static const struct command {
 	{"query", hr_cmd_query, "ask a running daemon: vectors, neighbours, recommendations"},
 	{"config", hr_cmd_config, "the settings in force, the sample file, and whether a file is accepted"},
 	{"state", hr_cmd_state, "look into the state of a daemon that is not running"},
+	{"torture", hr_cmd_torture, "what crashes, power cuts and bad bits leave of a state on your disk"},
 	{"evaluate", hr_cmd_evaluate, "published protocols on a file, with the code of the daemon"},
 };
 

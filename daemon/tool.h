@@ -11,5 +11,6 @@ int hr_cmd_config(int argc, char **argv);
 int hr_cmd_demo(int argc, char **argv);
 int hr_cmd_evaluate(int argc, char **argv);
 int hr_cmd_state(int argc, char **argv);
+int hr_cmd_torture(int argc, char **argv);
 
 #endif
