@@ -105,6 +105,8 @@ struct hr_kernels {
 	void (*scores)(float *scores, size_t ld, const float *q, const float *rows, size_t Q, size_t N, size_t D, float *scratch);
 	/* y = log(x), x > 0, relative error below 4e-7 */
 	void (*logs)(float *y, const float *x, size_t n);
+	/* how many x[i] >= bar have open[i] = 1; open is 0 or 1, n below 2^24 */
+	size_t (*count_open)(const float *x, const float *open, float bar, size_t n);
 };
 
 /** The reference set; always there. */

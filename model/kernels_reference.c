@@ -323,6 +323,15 @@ static void logs(float *y, const float *x, size_t n)
 		y[i] = (float)log((double)x[i]);
 }
 
+static size_t count_open(const float *x, const float *open, float bar, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += open[i] > 0 && x[i] >= bar;
+	return count;
+}
+
 static const struct hr_kernels reference = {
 	.name = "reference",
 	.packed_bytes = packed_bytes,
@@ -348,6 +357,7 @@ static const struct hr_kernels reference = {
 	.adagrad_row = adagrad_row,
 	.scores = scores,
 	.logs = logs,
+	.count_open = count_open,
 };
 
 const struct hr_kernels *hr_kernels_reference(void)

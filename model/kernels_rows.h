@@ -170,6 +170,21 @@ static void logs(float *y, const float *x, size_t n)
 		v_store_upto(y + i, n - i, v_log(v_load_upto(x + i, n - i)));
 }
 
+static size_t count_open(const float *x, const float *open, float bar, size_t n)
+{
+	const v16 limit = v_set1(bar);
+	float lane[16];
+	v16 sum = v_zero();
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i += 16)
+		sum = v_add(sum, v_select(m_less(v_load_upto(x + i, n - i), limit), v_zero(), v_load_upto(open + i, n - i)));
+	v_store(lane, sum);
+	for (size_t i = 0; i < 16; i++)
+		count += (size_t)lane[i];
+	return count;
+}
+
 /* ---- loss ---- */
 
 /* row += bias but for its own column; returns the largest. */

@@ -15,4 +15,5 @@
 		.unit = unit_rows, .unit_back = unit_rows_back, .gelu = gelu, .gelu_back = gelu_back, \
 		.add_dropped = add_dropped, .dropped = dropped, .softmax_xent = softmax_xent, .adamw = adamw, \
 		.adagrad_row = adagrad_row, .scores = scores, .logs = logs, \
+		.count_open = count_open, \
 	}

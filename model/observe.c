@@ -54,6 +54,16 @@ static void add_history(struct hr_batch *b, const struct hr_observation *e, size
 	}
 }
 
+/* Who competes: 1 for a live row. Made once for a group of questions; floats, as the kernel that counts wants them. */
+static void open_rows(struct hr_trainer *t)
+{
+	struct hr_observing *o = &t->observing;
+
+	o->open = hr_grow(o->open, &o->open_cap, t->items.rows, sizeof *o->open);
+	for (size_t row = 0; row < t->items.rows; row++)
+		o->open[row] = t->live[row];
+}
+
 static void encode_questions(struct hr_trainer *t, const struct hr_observation *events, size_t questions)
 {
 	struct hr_observing *o = &t->observing;
@@ -65,6 +75,7 @@ static void encode_questions(struct hr_trainer *t, const struct hr_observation *
 		add_history(&o->batch, &events[o->question[q]], t->config.window);
 	o->user = hr_grow(o->user, &o->user_cap, questions * D, sizeof *o->user);
 	hr_encode(&t->encoder, &o->batch, t->unit, t->items.rows, o->user, &o->encode);
+	open_rows(t);
 }
 
 static size_t questions_at_once(const struct hr_trainer *t)
@@ -106,7 +117,9 @@ static void make_scores(struct hr_trainer *t, const struct hr_observation *e, co
 		counters[row] = popularity[row] + 0.05f;
 	t->k->logs(counters, counters, rows);
 	for (size_t row = 0; row < rows; row++) {
-		counters[row] = 0.2f * counters[row] + (rules[row] > 0 ? log1pf(10 * rules[row]) : 0);
+		counters[row] *= 0.2f;
+		if (rules[row] > 0)
+			counters[row] += log1pf(10 * rules[row]);
 		mix[row] = logits[row] + counters[row];
 	}
 	score[HR_RANK_MODEL] = logits;
@@ -116,24 +129,12 @@ static void make_scores(struct hr_trainer *t, const struct hr_observation *e, co
 	score[HR_RANK_MIX] = mix;
 }
 
-/* How many other live rows score at least as high as the wanted one: ties count against it, as in the published
- * protocols that headrace is compared with. */
-static size_t count_better(const float *score, const uint8_t *live, uint32_t wanted, size_t rows)
-{
-	const float bar = score[wanted];
-	size_t better = 0;
-
-	for (size_t row = 0; row < rows; row++)
-		better += (size_t)(live[row] & (score[row] >= bar));
-	return better - live[wanted];
-}
-
 /* Items of the user's own history do not compete unless they may be recommended. */
 static void hide_history(struct hr_trainer *t, const struct hr_observation *e, bool hide)
 {
 	for (size_t i = 0; i < e->history_len && !t->config.repeats; i++) {
 		HR_ASSERT(e->history_item[i] < t->items.rows);
-		t->live[e->history_item[i]] = !hide && hr_items_live(&t->items, e->history_item[i]);
+		t->observing.open[e->history_item[i]] = !hide && t->live[e->history_item[i]] ? 1 : 0;
 	}
 }
 
@@ -155,8 +156,12 @@ static void answer(struct hr_trainer *t, const struct hr_observation *e, const f
 	if (hr_items_live(&t->items, e->item)) {
 		make_scores(t, e, logits, score);
 		hide_history(t, e, true);
+		/* Ties count against the wanted item, as in the published protocols that headrace is compared with; it counts
+		 * itself. */
+		const float *open = t->observing.open;
 		for (size_t r = 0; r < HR_RANKERS; r++) {
-			const size_t better = count_better(score[r], t->live, e->item, t->items.rows);
+			const size_t at_least = t->k->count_open(score[r], open, score[r][e->item], t->items.rows);
+			const size_t better = at_least - (open[e->item] > 0);
 			a.rank[r] = (uint8_t)(better < HR_RANKS ? better : HR_RANKS);
 		}
 		hide_history(t, e, false);

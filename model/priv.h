@@ -45,8 +45,9 @@ struct hr_trainer {
 		struct hr_batch batch;
 		struct hr_encode_memory encode;
 		float *user, *logits, *scores, *scratch;
+		float *open; /* for each row: 1 = competes */
 		uint32_t *question;
-		size_t user_cap, logits_cap, scores_cap, scratch_cap, question_cap;
+		size_t open_cap, user_cap, logits_cap, scores_cap, scratch_cap, question_cap;
 	} observing;
 	struct hr_buf bytes;
 };

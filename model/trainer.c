@@ -69,6 +69,7 @@ static void free_observing(struct hr_observing *o)
 	hr_free(o->scores);
 	hr_free(o->scratch);
 	hr_free(o->question);
+	hr_free(o->open);
 }
 
 void hr_trainer_free(struct hr_trainer *t)

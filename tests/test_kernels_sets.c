@@ -246,6 +246,23 @@ static void rows_match_the_reference(void **state)
 	}
 }
 
+static void open_rows_are_counted_exactly(void **state)
+{
+	enum { N = 1003 };
+	float x[N], open[N];
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		x[i] = (float)(i * 37 % 101) - 50;
+		open[i] = i % 3 != 0;
+	}
+	EACH_FAST_SET(k) {
+		for (size_t n = 0; n <= N; n += n < 40 ? 1 : 107)
+			for (float bar = -51; bar < 52; bar += 25.5f)
+				assert_int_equal(k->count_open(x, open, bar, n), hr_kernels_reference()->count_open(x, open, bar, n));
+	}
+}
+
 static void gelu_and_logs_match_over_their_whole_range(void **state)
 {
 	enum { N = 40013 };
@@ -431,6 +448,7 @@ int main(void)
 		cmocka_unit_test(a_row_has_the_same_bits_whatever_rows_are_beside_it),
 		cmocka_unit_test(attention_matches_the_reference),
 		cmocka_unit_test(rows_match_the_reference),
+		cmocka_unit_test(open_rows_are_counted_exactly),
 		cmocka_unit_test(gelu_and_logs_match_over_their_whole_range),
 		cmocka_unit_test(losses_match_the_reference),
 		cmocka_unit_test(a_nan_is_not_hidden),
