@@ -120,9 +120,10 @@ static void apply_row(struct hr_trainer *t, struct hr_items *items, size_t row, 
 	const size_t D = t->config.width;
 	float *x = hr_items_row(items, row), *acc = &hr_items_page(items, row)->acc[row % HR_PAGE_ROWS];
 	const double length = sqrt(squares(x, D));
+	const float share = t->rate > 0 && t->config.rate > 0 ? t->rate / t->config.rate : 1;
 
 	*acc *= ITEM_MEMORY;
-	t->k->adagrad_row(x, acc, gradient, D, t->config.item_rate, t->config.clip * (float)length);
+	t->k->adagrad_row(x, acc, gradient, D, share * t->config.item_rate, t->config.clip * (float)length);
 	if (length > ROW_LENGTH_MAX)
 		shorten(x, D, length);
 	hr_items_touch(items, row);

@@ -253,9 +253,35 @@ static void a_second_collect_without_a_change_is_empty(void **state)
 	records_fini(&second);
 }
 
+static void item_rows_follow_the_start_up_rate(void **state)
+{
+	struct hr_model_config usual = small_config(), quarter = small_config();
+	struct hr_batch b = {0};
+
+	(void)state;
+	usual.rate = 4e-3f;
+	quarter.rate = 1e-3f;
+	quarter.item_rate = usual.item_rate / 4;
+	struct hr_trainer *told = new_trainer(&usual), *set = new_trainer(&quarter);
+	add_items(told, 30);
+	add_items(set, 30);
+	hr_trainer_rate(told, 1e-3f);
+	random_batch(&b, 20, 8, 30, /* seed */ 3);
+	assert_true(step(told, &b).trained);
+	assert_true(step(set, &b).trained);
+	struct hr_snapshot *x = hr_trainer_snapshot(told), *y = hr_trainer_snapshot(set);
+	assert_memory_equal(x->unit, y->unit, 30 * 32 * sizeof(float));
+	hr_snapshot_unref(x);
+	hr_snapshot_unref(y);
+	hr_trainer_free(told);
+	hr_trainer_free(set);
+	hr_batch_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(item_rows_follow_the_start_up_rate),
 		cmocka_unit_test(thirty_two_histories_are_learned_by_heart),
 		cmocka_unit_test(a_sampled_softmax_learns_too),
 		cmocka_unit_test(every_objective_learns_alone),
