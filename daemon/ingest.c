@@ -21,7 +21,7 @@ static struct hr_partition *account_of(struct hr_pipeline *p, int32_t partition)
 		if (a->partition[i].partition == partition)
 			return &a->partition[i];
 	}
-	HR_ASSERT(!"a record of a partition that was not assigned");
+	HR_ASSERT(false && "a record of a partition that was not assigned");
 	return NULL;
 }
 

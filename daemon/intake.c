@@ -163,7 +163,8 @@ static enum hr_outcome take_event(struct hr_intake *in, const struct hr_event *e
 	const struct hr_history before = {.past = kept, .len = now.len, .events = now.events};
 	uint16_t place;
 
-	memcpy(kept, now.past, now.len * sizeof *kept);
+	if (now.len != 0)
+		memcpy(kept, now.past, now.len * sizeof *kept);
 	switch (hr_histories_append(in->histories, user, &past, e->id, e->id_len, &place)) {
 	case HR_DUPLICATE: return HR_OUT_DUPLICATE;
 	case HR_LATE: return HR_OUT_LATE;

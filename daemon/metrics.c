@@ -135,7 +135,7 @@ static int cut_of(unsigned k)
 		if (cuts[c] == k)
 			return c;
 	}
-	HR_ASSERT(!"recall is kept at 5, 10 and 20");
+	HR_ASSERT(false && "recall is kept at 5, 10 and 20");
 	return 0;
 }
 
