@@ -191,8 +191,12 @@ def replayed(bed, topic, state, look, settings):
     return done.returncode == 0 and other is not None and (other.digest, other.barrier) == (look.digest, look.barrier)
 
 
+def files_of(state):
+    return [path for path in (os.path.join(state, name) for name in sorted(os.listdir(state))) if os.path.isfile(path)]
+
+
 def cut_power(state, synced, rng):
-    """Takes from every file below state a random part of what no sync had covered. synced: the shim's record."""
+    """Takes from every file in state a random part of what no sync had covered. synced: the shim's record."""
     sure = {}
     if os.path.exists(synced):
         with open(synced) as lines:
@@ -200,22 +204,21 @@ def cut_power(state, synced, rng):
                 size, path = line.rstrip("\n").split(" ", 1)
                 sure[path] = max(int(size), sure.get(path, 0))
     cut = 0
-    for folder, _, names in os.walk(state):
-        for name in names:
-            path = os.path.join(folder, name)
-            size = os.path.getsize(path)
-            # CURRENT is written and synced as a .dbtmp, then renamed; so are the OPTIONS
-            least = size if name == "CURRENT" or name.startswith("OPTIONS") else min(sure.get(path, 0), size)
-            if least < size:
-                os.truncate(path, rng.randint(least, size))
-                cut += 1
+    for path in files_of(state):
+        name, size = os.path.basename(path), os.path.getsize(path)
+        # CURRENT is written and synced as a .dbtmp, then renamed; so are the OPTIONS
+        least = size if name == "CURRENT" or name.startswith("OPTIONS") else min(sure.get(path, 0), size)
+        if least < size:
+            os.truncate(path, rng.randint(least, size))
+            cut += 1
     return cut
 
 
 def flip_bit(state, rng):
     """One bit of any file that the store reads back. Returns the file's name."""
-    files = [os.path.join(state, name) for name in sorted(os.listdir(state)) if not name.startswith(("LOG", "OPTIONS", "LOCK"))]
-    path = rng.choice([path for path in files if os.path.getsize(path) > 0])
+    unread = ("LOG", "OPTIONS", "LOCK")
+    path = rng.choice([path for path in files_of(state)
+                       if not os.path.basename(path).startswith(unread) and os.path.getsize(path) > 0])
     with open(path, "r+b") as file:
         at = rng.randrange(os.path.getsize(path))
         file.seek(at)
