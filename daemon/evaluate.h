@@ -38,7 +38,9 @@ struct hr_evaluation_config {
 	enum hr_learn learn;
 	int64_t cut_ms, until_ms;           /* prequential; events from until_ms on are not read, 0: all are */
 	uint32_t day_steps;                 /* at a day's end */
-	uint32_t epochs, batch, patience;   /* leave one out: positions of a step; epochs without progress before the end */
+	uint32_t start_up;                  /* epochs over the histories at the cut, instead of the steps before it; 0: those steps */
+	uint32_t batch;                     /* positions of a step in an epoch */
+	uint32_t epochs, patience;          /* leave one out; epochs without progress before the end */
 	bool tell;                          /* leave one out: a line for each epoch */
 };
 

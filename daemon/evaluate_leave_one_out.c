@@ -6,16 +6,9 @@
 #include "base/base.h"
 #include "daemon/replay.h"
 
-enum { SHUFFLE = 0x53 }; /* purpose of the random stream that orders an epoch */
-enum { GROUP = 256, WARM_UP_STEPS = 100, HELD_OUT = 2, LEN_MIN = 3 };
+enum { GROUP = 256, HELD_OUT = 2, LEN_MIN = 3 };
 
 #define TIME_MS INT64_C(1577836800000) /* order is all that is known: every event has this time */
-#define RATE_END 0.1                   /* of the peak, at the last step */
-
-/* Inputs item[from] .. item[to - 2], each with the item behind it as its target. */
-struct window {
-	size_t from, to;
-};
 
 struct batch_run {
 	struct hr_replay *r;
@@ -28,9 +21,7 @@ struct batch_run {
 	int64_t *time_ms;
 	uint8_t *kind;
 	size_t longest;
-	struct window *window;
-	size_t windows, window_cap, positions;
-	struct hr_batch batch;
+	struct hr_epochs *epochs;
 	struct hr_quality before[HR_RANKERS][HR_SLICES];
 };
 
@@ -94,18 +85,14 @@ static void introduce_items(struct batch_run *b)
 
 static size_t length_of(const struct batch_run *b, size_t user) { return b->at[user + 1] - b->at[user]; }
 
-/* From the end, so that only a user's oldest window is short. */
-static void add_windows(struct batch_run *b, size_t user)
+static void add_history(struct batch_run *b, size_t user)
 {
-	const size_t begin = b->at[user], L = b->r->c->config->history_length;
+	const size_t len = length_of(b, user) - HELD_OUT;
+	HR_AUTO(hr_auto_free) struct hr_past *past = hr_alloc(len, sizeof *past);
 
-	for (size_t to = b->at[user + 1] - HELD_OUT; to >= begin + 2; to = to > L ? to - L : 0) {
-		const size_t from = to - 1 > begin + L ? to - 1 - L : begin;
-
-		b->window = hr_grow(b->window, &b->window_cap, b->windows + 1, sizeof *b->window);
-		b->window[b->windows++] = (struct window){from, to};
-		b->positions += to - 1 - from;
-	}
+	for (size_t i = 0; i < len; i++)
+		past[i] = (struct hr_past){.time_ms = TIME_MS, .item = b->item[b->at[user] + i], .kind = HR_KIND_VIEW};
+	hr_epochs_add(b->epochs, past, len);
 }
 
 /* ---- what is known of an event ---- */
@@ -135,7 +122,7 @@ static void prepare(struct batch_run *b)
 	for (size_t u = 0; u < users; u++) {
 		if (length_of(b, u) < LEN_MIN)
 			continue;
-		add_windows(b, u);
+		add_history(b, u);
 		for (size_t i = 0; i + HELD_OUT < length_of(b, u); i++) {
 			const struct hr_observation e = observation(b, u, i);
 			hr_trainer_count(b->r->trainer, &e, 1);
@@ -145,60 +132,13 @@ static void prepare(struct batch_run *b)
 
 /* ---- learning ---- */
 
-static void shuffle(struct batch_run *b, uint32_t epoch)
-{
-	struct hr_rng rng = hr_rng_stream(b->r->c->config->model_seed, SHUFFLE, epoch);
-
-	for (size_t i = b->windows; i > 1; i--) {
-		const size_t j = hr_rng_below(&rng, (uint32_t)i);
-		const struct window w = b->window[i - 1];
-
-		b->window[i - 1] = b->window[j];
-		b->window[j] = w;
-	}
-}
-
-static void add_window(struct batch_run *b, struct window w)
-{
-	hr_batch_begin(&b->batch, /* fresh */ 1);
-	for (size_t i = w.from; i + 1 < w.to; i++)
-		hr_batch_add(&b->batch, b->item[i], TIME_MS, HR_KIND_VIEW, TIME_MS, b->item[i + 1], HR_KIND_VIEW);
-}
-
-/* Up in a straight line, then down to a tenth. */
-static float rate_at(const struct batch_run *b)
-{
-	const struct hr_evaluation_config *c = b->r->c;
-	const double total = (double)b->positions / c->batch * c->epochs, step = (double)b->r->result.steps;
-	const double up = step + 1 < WARM_UP_STEPS ? (step + 1) / WARM_UP_STEPS : 1;
-	const double down = 1 - (1 - RATE_END) * (step < total ? step / total : 1);
-
-	return (float)((double)c->config->model_rate * up * down);
-}
-
-static void step(struct batch_run *b)
+static void learn_epoch(struct batch_run *b)
 {
 	const int64_t began = hr_process_cpu_us();
-	struct hr_step_result result;
 
-	hr_trainer_rate(b->r->trainer, rate_at(b));
-	hr_trainer_step(b->r->trainer, &b->batch, &result);
-	b->r->result.steps++;
+	b->r->result.steps += hr_epochs_run(b->epochs);
 	b->r->result.cpu_s += (double)(hr_process_cpu_us() - began) * 1e-6;
-	hr_batch_clear(&b->batch);
-}
-
-static void learn_epoch(struct batch_run *b, uint32_t epoch)
-{
-	shuffle(b, epoch);
-	for (size_t i = 0; i < b->windows; i++) {
-		add_window(b, b->window[i]);
-		if (b->batch.positions >= b->r->c->batch)
-			step(b);
-	}
-	if (b->batch.sequences > 0)
-		step(b);
-	b->r->result.events += b->positions;
+	b->r->result.events += hr_epochs_positions(b->epochs);
 }
 
 /* ---- asking ---- */
@@ -242,7 +182,7 @@ static void run_epochs(struct batch_run *b)
 	uint32_t best_epoch = 0;
 
 	for (uint32_t epoch = 1; epoch <= c->epochs && epoch - best_epoch <= c->patience; epoch++) {
-		learn_epoch(b, epoch);
+		learn_epoch(b);
 		ask(b, /* back */ 2, valid);
 		tell_epoch(b, epoch, &valid[HR_RANK_MODEL][HR_SLICE_ALL]);
 		if (valid[HR_RANK_MODEL][HR_SLICE_ALL].ndcg10 <= best)
@@ -260,13 +200,12 @@ static void free_run(struct batch_run *b)
 {
 	hr_idmap_free(b->users);
 	hr_idmap_free(b->items);
-	hr_batch_fini(&b->batch);
+	hr_epochs_free(b->epochs);
 	hr_free(b->user);
 	hr_free(b->item);
 	hr_free(b->at);
 	hr_free(b->time_ms);
 	hr_free(b->kind);
-	hr_free(b->window);
 }
 
 bool hr_evaluate_leave_one_out(struct hr_replay *r, struct hr_error *err)
@@ -275,8 +214,11 @@ bool hr_evaluate_leave_one_out(struct hr_replay *r, struct hr_error *err)
 	bool ok = read_events(&b, err);
 
 	if (ok) {
+		const struct hr_epochs_config c = hr_replay_epochs(r);
+
+		b.epochs = hr_epochs_new(r->trainer, &c);
 		prepare(&b);
-		ok = b.windows > 0 || hr_fail(err, HR_E_CONFIG, "no user has %d events: nothing to learn", HELD_OUT + 2);
+		ok = hr_epochs_positions(b.epochs) > 0 || hr_fail(err, HR_E_CONFIG, "no user has %d events: nothing to learn", HELD_OUT + 2);
 	}
 	if (ok)
 		run_epochs(&b);

@@ -124,6 +124,25 @@ static void a_frozen_model_takes_no_step_and_does_not_drift(void **state)
 	assert_true(learning.drift.item1 < 0.9999);
 }
 
+static void start_up_takes_the_place_of_the_steps_before_the_cut(void **state)
+{
+	struct hr_evaluation_config e = prequential;
+
+	(void)state;
+	write_days(6);
+	e.learn = HR_LEARN_FROZEN;
+	e.batch = 64;
+	e.start_up = 1;
+	const struct hr_evaluation one = evaluate(e);
+	e.start_up = 60;
+	const struct hr_evaluation many = evaluate(e);
+
+	assert_int_equal(many.steps, 0); /* after the cut */
+	assert_int_equal(many.questions, one.questions);
+	/* The walk goes round: who has learned the first three days knows what follows most items. */
+	assert_true(many.quality[HR_RANK_MODEL][HR_SLICE_ALL].mrr20 > one.quality[HR_RANK_MODEL][HR_SLICE_ALL].mrr20);
+}
+
 static void a_day_is_asked_before_any_of_it_is_learned(void **state)
 {
 	struct hr_evaluation_config e = prequential;
@@ -325,6 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_after_the_cut_are_questions),
 		cmocka_unit_test(a_frozen_model_takes_no_step_and_does_not_drift),
+		cmocka_unit_test(start_up_takes_the_place_of_the_steps_before_the_cut),
 		cmocka_unit_test(a_day_is_asked_before_any_of_it_is_learned),
 		cmocka_unit_test(nothing_is_read_from_until_on),
 		cmocka_unit_test(figures_of_cycles_are_means_over_periods),
