@@ -36,17 +36,17 @@ static void encode_one(const struct hr_encoder *e, const struct hr_batch *b, siz
 		.kind = b->kind + bounds[0],
 		.unit = unit,
 	};
-	float *hidden = memory, *tape = hidden + L * D, inv;
+	float *hidden = memory, *tape = hidden + D, inv;
 
-	hr_encoder_forward(e, &run, hidden, tape, tape + hr_tape_floats(&e->at, L, L * L));
-	e->k->unit(out, &inv, hidden + (run.positions - 1) * D, 1, D);
+	hr_encoder_last(e, &run, hidden, tape, tape + hr_tape_floats(&e->at, L, L * L));
+	e->k->unit(out, &inv, hidden, 1, D);
 }
 
 void hr_encode(const struct hr_encoder *e, const struct hr_batch *b, const float *unit, size_t rows_count, float *out,
                struct hr_encode_memory *m)
 {
 	const size_t D = e->at.shape.D, L = e->at.shape.L;
-	const size_t need = L * D + hr_tape_floats(&e->at, L, L * L) + hr_encoder_scratch_floats(&e->at, L, L);
+	const size_t need = D + hr_tape_floats(&e->at, L, L * L) + hr_encoder_scratch_floats(&e->at, L, L);
 
 	m->p = hr_grow(m->p, &m->cap, need, sizeof *m->p);
 	m->row = hr_grow(m->row, &m->row_cap, b->positions, sizeof *m->row);

@@ -65,7 +65,7 @@ struct scratch {
 	float *y;             /* (P, D) */
 	float *wide1, *wide2; /* (P, 4 D) */
 	float *strided;       /* (T, 3 D): rows of attention's output, as far apart as those of qkv */
-	float *bias;          /* (T, T) */
+	float *bias;          /* (H, T, T) */
 	uint8_t *bucket;      /* (T, T) */
 	float *kernel;
 };
@@ -79,7 +79,7 @@ static struct scratch cut_scratch(float *from, size_t P, size_t T, const struct 
 	m.wide1 = hr_cut(&from, P * HR_UP * s->D);
 	m.wide2 = hr_cut(&from, P * HR_UP * s->D);
 	m.strided = hr_cut(&from, T * 3 * s->D);
-	m.bias = hr_cut(&from, T * T);
+	m.bias = hr_cut(&from, s->H * T * T);
 	m.bucket = (uint8_t *)hr_cut(&from, T * T / sizeof(float) + 1);
 	m.kernel = from;
 	return m;
@@ -90,7 +90,7 @@ size_t hr_encoder_scratch_floats(const struct hr_layout *at, size_t positions, s
 	const struct hr_shape *s = &at->shape;
 	const size_t P = positions > longest ? positions : longest, T = longest;
 
-	return 2 * hr_cut_room(P * s->D) + 2 * hr_cut_room(P * HR_UP * s->D) + hr_cut_room(T * 3 * s->D) + hr_cut_room(T * T) +
+	return 2 * hr_cut_room(P * s->D) + 2 * hr_cut_room(P * HR_UP * s->D) + hr_cut_room(T * 3 * s->D) + hr_cut_room(s->H * T * T) +
 	       hr_cut_room(T * T / sizeof(float) + 1) + HR_SCRATCH_FLOATS(P, HR_UP * s->D);
 }
 
@@ -123,6 +123,9 @@ static struct hr_dropout drop_of(const struct hr_run *run, size_t block, enum si
 
 /* ---- input ---- */
 
+/* D is a multiple: loops over that many are compiled to vectors, loops over D are not. */
+#define LANES ((size_t)16)
+
 static const float *row_of(const struct hr_encoder *e, const struct hr_run *run, size_t p)
 {
 	static const float zeros[256];
@@ -133,26 +136,38 @@ static const float *row_of(const struct hr_encoder *e, const struct hr_run *run,
 	return run->row[p] == HR_ROW_MASK ? e->w + e->at.mask : run->unit + (size_t)run->row[p] * e->at.shape.D;
 }
 
+/* Rows stand anywhere in a table that is larger than the caches: asked for together, their waits overlap. */
+static void fetch_rows(const struct hr_encoder *e, const struct hr_run *run)
+{
+	for (size_t p = 0; p < run->positions; p++)
+		for (size_t c = 0; c < e->at.shape.D; c += HR_CACHE_LINE / sizeof(float))
+			__builtin_prefetch(row_of(e, run, p) + c);
+}
+
 static void input(const struct hr_encoder *e, const struct hr_run *run, float *x)
 {
 	const size_t D = e->at.shape.D;
 	const float scale = sqrtf((float)D);
 	const struct hr_dropout drop = drop_of(run, 0, SITE_INPUT);
 
+	fetch_rows(e, run);
 	for (size_t p = 0; p < run->positions; p++) {
-		const float *row = row_of(e, run, p);
-		const float *gap = e->w + e->at.gap + hr_gap_bucket(run->ask_ms[p], run->time_ms[p]) * D;
-		const float *kind = e->w + e->at.kind + run->kind[p] * D;
-		for (size_t c = 0; c < D; c++)
-			x[p * D + c] = scale * (row[c] + gap[c] + kind[c]);
+		const float *restrict row = row_of(e, run, p);
+		const float *restrict gap = e->w + e->at.gap + hr_gap_bucket(run->ask_ms[p], run->time_ms[p]) * D;
+		const float *restrict kind = e->w + e->at.kind + run->kind[p] * D;
+		float *restrict to = x + p * D;
+		for (size_t c = 0; c < D; c += LANES)
+			for (size_t i = c; i < c + LANES; i++)
+				to[i] = scale * (row[i] + gap[i] + kind[i]);
 	}
 	e->k->dropped(x, x, &drop, run->position_at * D, run->positions * D);
 }
 
-static void add(float *y, const float *x, size_t n)
+static void add(float *restrict y, const float *restrict x, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] += x[i];
+	for (size_t c = 0; c < n; c += LANES)
+		for (size_t i = c; i < c + LANES; i++)
+			y[i] += x[i];
 }
 
 static void input_back(const struct hr_encoder *e, const struct hr_run *run, float *dunit, float *dx, float *grad)
@@ -163,9 +178,11 @@ static void input_back(const struct hr_encoder *e, const struct hr_run *run, flo
 
 	e->k->dropped(dx, dx, &drop, run->position_at * D, run->positions * D);
 	for (size_t p = 0; p < run->positions; p++) {
-		float *d = dunit + p * D;
-		for (size_t c = 0; c < D; c++)
-			d[c] = scale * dx[p * D + c];
+		float *restrict d = dunit + p * D;
+		const float *restrict from = dx + p * D;
+		for (size_t c = 0; c < D; c += LANES)
+			for (size_t i = c; i < c + LANES; i++)
+				d[i] = scale * from[i];
 		add(grad + e->at.gap + hr_gap_bucket(run->ask_ms[p], run->time_ms[p]) * D, d, D);
 		add(grad + e->at.kind + run->kind[p] * D, d, D);
 		if (run->row[p] == HR_ROW_MASK)
@@ -190,11 +207,17 @@ static void gaps(uint8_t *bucket, const struct hr_run *run, size_t first, size_t
 static void fill_bias(float *bias, const struct hr_encoder *e, const uint8_t *bucket, size_t T, size_t h)
 {
 	const size_t H = e->at.shape.H;
-	const float *distance = e->w + e->at.distance + h, *gap = e->w + e->at.gap_bias + h;
+	float nearness[HR_WINDOW_MAX], gap[HR_GAPS]; /* of this head: by distance from the farthest, by bucket */
 
-	for (size_t i = 0; i < T; i++)
+	for (size_t d = 0; d < T; d++)
+		nearness[T - 1 - d] = e->w[e->at.distance + d * H + h];
+	for (size_t b = 0; b < HR_GAPS; b++)
+		gap[b] = e->w[e->at.gap_bias + b * H + h];
+	for (size_t i = 0; i < T; i++) {
+		const float *of_row = nearness + T - 1 - i;
 		for (size_t j = 0; j <= i; j++)
-			bias[i * T + j] = distance[(i - j) * H] + gap[bucket[i * T + j] * H];
+			bias[i * T + j] = of_row[j] + gap[bucket[i * T + j]];
+	}
 }
 
 static void bias_back(const struct hr_encoder *e, float *grad, const float *dbias, const uint8_t *bucket, size_t T, size_t h)
@@ -241,6 +264,13 @@ static struct place place_of(const struct hr_run *run, size_t s, size_t pairs)
 	return (struct place){.first = first, .T = run->start[s + 1] - run->start[s], .pairs = pairs};
 }
 
+static void biases(const struct hr_encoder *e, const struct hr_run *run, const struct place *at, const struct scratch *m)
+{
+	gaps(m->bucket, run, at->first, at->T);
+	for (size_t h = 0; h < e->at.shape.H; h++)
+		fill_bias(m->bias + h * at->T * at->T, e, m->bucket, at->T, h);
+}
+
 static void attend(const struct hr_encoder *e, const struct hr_run *run, const struct block_tape *t, size_t block,
                    const struct scratch *m)
 {
@@ -250,12 +280,13 @@ static void attend(const struct hr_encoder *e, const struct hr_run *run, const s
 
 	for (size_t s = 0; s < run->sequences; s++, pairs += at.T * at.T) {
 		at = place_of(run, s, pairs);
-		HR_ASSERT(at.T <= e->at.shape.L);
-		gaps(m->bucket, run, at.first, at.T);
+		HR_ASSERT(at.T <= e->at.shape.L && at.T <= HR_WINDOW_MAX);
+		/* Every block has the same biases: those of a sequence on its own are still there. */
+		if (block == 0 || run->sequences > 1)
+			biases(e, run, &at, m);
 		for (size_t h = 0; h < e->at.shape.H; h++) {
 			struct hr_attention a = head_of(e, run, t, block, &at, h);
-			fill_bias(m->bias, e, m->bucket, at.T, h);
-			a.bias = m->bias;
+			a.bias = m->bias + h * at.T * at.T;
 			e->k->attention(m->strided + h * d, &a, m->kernel);
 		}
 		for (size_t i = 0; i < at.T; i++)
@@ -288,25 +319,34 @@ static void attend_back(const struct hr_encoder *e, const struct hr_run *run, co
 
 /* ---- blocks ---- */
 
-static void block_forward(const struct hr_encoder *e, const struct hr_run *run, size_t l, float *x,
-                          const struct block_tape *t, const struct scratch *m)
+static void mix(const struct hr_encoder *e, const struct hr_run *run, size_t l, const float *x, const struct block_tape *t,
+                const struct scratch *m)
+{
+	const struct hr_block_at *at = &e->at.block[l];
+	const size_t P = run->positions, D = e->at.shape.D;
+
+	e->k->norm(t->in1, t->hat1, t->rstd1, x, e->w + at->norm1_g, e->w + at->norm1_b, P, D);
+	e->k->linear(t->qkv, t->in1, &e->block[l].qkv, P, m->kernel);
+	attend(e, run, t, l, m);
+}
+
+/* What follows attention, for P positions: mixed (P, D) are theirs, x too; position_at is the first one's. */
+static void feed(const struct hr_encoder *e, const struct hr_run *run, size_t l, float *x, const float *mixed,
+                 uint64_t position_at, size_t P, const struct block_tape *t, const struct scratch *m)
 {
 	const struct hr_kernels *k = e->k;
 	const struct hr_block *b = &e->block[l];
 	const struct hr_block_at *at = &e->at.block[l];
-	const size_t P = run->positions, D = e->at.shape.D;
+	const size_t D = e->at.shape.D;
 	const struct hr_dropout out = drop_of(run, l, SITE_OUT), down = drop_of(run, l, SITE_DOWN);
 
-	k->norm(t->in1, t->hat1, t->rstd1, x, e->w + at->norm1_g, e->w + at->norm1_b, P, D);
-	k->linear(t->qkv, t->in1, &b->qkv, P, m->kernel);
-	attend(e, run, t, l, m);
-	k->linear(m->y, t->mixed, &b->out, P, m->kernel);
-	k->add_dropped(x, m->y, &out, run->position_at * D, P * D);
+	k->linear(m->y, mixed, &b->out, P, m->kernel);
+	k->add_dropped(x, m->y, &out, position_at * D, P * D);
 	k->norm(t->in2, t->hat2, t->rstd2, x, e->w + at->norm2_g, e->w + at->norm2_b, P, D);
 	k->linear(t->up, t->in2, &b->up, P, m->kernel);
 	k->gelu(t->act, t->up, P * HR_UP * D);
 	k->linear(m->y, t->act, &b->down, P, m->kernel);
-	k->add_dropped(x, m->y, &down, run->position_at * D, P * D);
+	k->add_dropped(x, m->y, &down, position_at * D, P * D);
 }
 
 /* One matrix on the way back: its gradients, and dx = dy w'. */
@@ -346,9 +386,28 @@ void hr_encoder_forward(const struct hr_encoder *e, const struct hr_run *run, fl
 	const struct scratch m = cut_scratch(scratch, run->positions, longest_of(run), s);
 
 	input(e, run, m.x);
-	for (size_t l = 0; l < s->blocks; l++)
-		block_forward(e, run, l, m.x, &t.block[l], &m);
+	for (size_t l = 0; l < s->blocks; l++) {
+		mix(e, run, l, m.x, &t.block[l], &m);
+		feed(e, run, l, m.x, t.block[l].mixed, run->position_at, run->positions, &t.block[l], &m);
+	}
 	e->k->norm(hidden, t.hat, t.rstd, m.x, e->w + e->at.norm_g, e->w + e->at.norm_b, run->positions, s->D);
+}
+
+void hr_encoder_last(const struct hr_encoder *e, const struct hr_run *run, float *hidden, float *tape, float *scratch)
+{
+	const struct hr_shape *s = &e->at.shape;
+	const size_t P = run->positions, last = P - 1, D = s->D;
+	const struct tape t = cut_tape(tape, P, hr_run_pairs(run), s);
+	const struct scratch m = cut_scratch(scratch, P, longest_of(run), s);
+
+	HR_ASSERT(run->sequences == 1 && P >= 1);
+	input(e, run, m.x);
+	for (size_t l = 0; l < s->blocks; l++) {
+		const size_t first = l + 1 < s->blocks ? 0 : last; /* of the last block only one position is read */
+		mix(e, run, l, m.x, &t.block[l], &m);
+		feed(e, run, l, m.x + first * D, t.block[l].mixed + first * D, run->position_at + first, P - first, &t.block[l], &m);
+	}
+	e->k->norm(hidden, t.hat, t.rstd, m.x + last * D, e->w + e->at.norm_g, e->w + e->at.norm_b, 1, D);
 }
 
 void hr_encoder_backward(const struct hr_encoder *e, const struct hr_run *run, float *dhidden, float *dunit, float *grad,

@@ -44,6 +44,10 @@ size_t hr_encoder_scratch_floats(const struct hr_layout *at, size_t positions, s
 /** hidden (positions, D) = the encoder over run. */
 void hr_encoder_forward(const struct hr_encoder *e, const struct hr_run *run, float *hidden, float *tape, float *scratch);
 
+/** hidden (D) = the last row that forward would give for a run of one sequence, in less time; the same bits, but for what the
+ * reference set's products round with the number of rows. */
+void hr_encoder_last(const struct hr_encoder *e, const struct hr_run *run, float *hidden, float *tape, float *scratch);
+
 /**
  * Adds to grad (layout's floats) what comes back from the hidden states.
  * @param dhidden  (positions, D); overwritten

@@ -23,7 +23,11 @@ static bool has_avx512(void)
 	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-static bool has_bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+/* Every processor that has the first has the second. */
+static bool has_bf16(void)
+{
+	return has_avx512() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+}
 
 /* vdpbf16ps does twice the work of an fp32 multiply-add on Zen 4 and 5, half of it on Sapphire Rapids: its place in the
  * order is by maker, since a measurement at start could choose otherwise the next time. */

@@ -187,6 +187,7 @@ static void fill_table(void)
 	table = *hr_kernels_avx512();
 	table.name = "amx";
 	HR_SET_PRODUCTS(table);
+	table.coarse = hr_kernels_bf16()->coarse;
 }
 
 #ifdef __clang__

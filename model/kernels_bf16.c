@@ -8,12 +8,13 @@
 #include <pthread.h>
 
 #ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))), \
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni,avx2,fma"))), \
                              apply_to = function)
 #else
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni,avx2,fma")
 #endif
 
+#define HR_SET_HAS_VNNI
 #include "model/kernels_simd_avx512.h"
 
 #include "model/kernels_math.h"
@@ -56,6 +57,8 @@ static void panel_from_columns(unit *panel, const float *B, size_t ldb, size_t N
 
 #include "model/kernels_gemm.h"
 
+#include "model/kernels_coarse.h"
+
 static struct hr_kernels table;
 
 static void fill_table(void)
@@ -63,6 +66,7 @@ static void fill_table(void)
 	table = *hr_kernels_avx512();
 	table.name = "avx512bf16";
 	HR_SET_PRODUCTS(table);
+	table.coarse = coarse;
 }
 
 #ifdef __clang__

@@ -317,6 +317,20 @@ static void scores(float *scores, size_t ld, const float *q, const float *rows, 
 	gemm_nt(scores, ld, q, D, rows, D, Q, N, D, /* add */ false, scratch);
 }
 
+static void coarse(float *upper, float *most, const struct hr_coarse_query *q, const uint8_t *code, const float *scale,
+                   const float *rest, const float *bonus, size_t blocks, size_t D)
+{
+	for (size_t r = 0; r < 16 * blocks; r++) {
+		const uint8_t *row = code + r / 16 * 16 * D + r % 16 * 4;
+		int32_t dot = -q->zero;
+		for (size_t i = 0; i < D; i++)
+			dot += row[i / 4 * 64 + i % 4] * q->code[i];
+		const float score = q->step * scale[r] * (float)dot, more = bonus != NULL ? bonus[r] : 0;
+		upper[r] = score + more + (q->reach * rest[r] + q->rest + HR_COARSE_ROUNDING * (fabsf(score) + fabsf(more)));
+		most[r / 16] = r % 16 == 0 || upper[r] > most[r / 16] ? upper[r] : most[r / 16];
+	}
+}
+
 static void logs(float *y, const float *x, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -356,6 +370,7 @@ static const struct hr_kernels reference = {
 	.adamw = adamw,
 	.adagrad_row = adagrad_row,
 	.scores = scores,
+	.coarse = coarse,
 	.logs = logs,
 	.count_open = count_open,
 };

@@ -36,6 +36,8 @@ bool hr_kernels_amx_allowed(void);
 #define HR_GELU_SCALE    0.7978845608f /* sqrt(2 / pi) */
 #define HR_GELU_CUBE     0.044715f
 
+#define HR_COARSE_ROUNDING 0x1p-20f /* of a few fp32 operations, generously */
+
 /* Dropout: elements 2n and 2n + 1 take the low and the high 16 bits of one 32-bit hash of n and are kept when theirs
  * reach the threshold. The mixer is "lowbias32" (Wellons, hash-prospector, 2018) with half the key before and half
  * inside it: multiplies, shifts and adds of 32 bits, so that 16 words fit a vector register. The stream repeats after

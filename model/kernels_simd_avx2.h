@@ -4,6 +4,7 @@
 #define HR_MODEL_KERNELS_SIMD_H
 
 #include <immintrin.h>
+#include <string.h>
 
 #include "model/kernels_sets.h"
 
@@ -47,6 +48,26 @@ HR_INLINE v16 v_round(v16 a)
 	enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
 
 	return (v16){_mm256_round_ps(a.lo, NEAREST), _mm256_round_ps(a.hi, NEAREST)};
+}
+
+/* Products of eight rows of codes, which stand 64 bytes apart from those of the next four values, less zero. */
+HR_INLINE __m256 coarse_half(const uint8_t *code, const int8_t *q, int32_t zero, size_t D)
+{
+	__m256i sum = _mm256_set1_epi32(-zero);
+
+	for (size_t i = 0; i < D; i += 4) {
+		int32_t word;
+		memcpy(&word, q + i, sizeof word);
+		const __m256i codes = _mm256_loadu_si256((const __m256i *)(const void *)(code + 16 * i));
+		const __m256i pairs = _mm256_maddubs_epi16(codes, _mm256_set1_epi32(word));
+		sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+	}
+	return _mm256_cvtepi32_ps(sum);
+}
+
+HR_INLINE v16 coarse_dots(const uint8_t *code, const int8_t *q, int32_t zero, size_t D)
+{
+	return (v16){coarse_half(code, q, zero, D), coarse_half(code + 32, q, zero, D)};
 }
 
 HR_INLINE __m256 pow2_half(__m256 n)

@@ -4,6 +4,7 @@
 #define HR_MODEL_KERNELS_SIMD_H
 
 #include <immintrin.h>
+#include <string.h>
 
 #include "model/kernels_sets.h"
 
@@ -54,6 +55,35 @@ HR_INLINE void v_store_some(float *p, m16 m, v16 x) { _mm512_mask_storeu_ps(p, m
 
 HR_INLINE __m256 v_low(v16 x) { return _mm512_castps512_ps256(x); }
 HR_INLINE __m256 v_high(v16 x) { return _mm512_extractf32x8_ps(x, 1); }
+
+/* Four values of the query, for every row. */
+HR_INLINE __m512i query_bytes(const int8_t *q)
+{
+	int32_t word;
+
+	memcpy(&word, q, sizeof word);
+	return _mm512_set1_epi32(word);
+}
+
+/* Products of sixteen rows of codes, (D / 4, 16, 4), less zero. */
+#ifdef HR_SET_HAS_VNNI
+HR_INLINE __m512i add_products(__m512i sum, __m512i codes, __m512i q) { return _mm512_dpbusd_epi32(sum, codes, q); }
+#else
+HR_INLINE __m512i add_products(__m512i sum, __m512i codes, __m512i q)
+{
+	return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(codes, q), _mm512_set1_epi16(1)));
+}
+#endif
+
+HR_INLINE v16 coarse_dots(const uint8_t *code, const int8_t *q, int32_t zero, size_t D)
+{
+	__m512i sum[2] = {_mm512_set1_epi32(-zero), _mm512_setzero_si512()};
+
+	for (size_t i = 0; i < D; i += 8) {
+		HR_EACH_2(v, sum[v] = add_products(sum[v], _mm512_loadu_si512(code + 16 * (i + 4 * v)), query_bytes(q + i + 4 * v));)
+	}
+	return _mm512_cvtepi32_ps(_mm512_add_epi32(sum[0], sum[1]));
+}
 
 /* Keep masks of elements at..at+31: 16 words of the hash, and one more when at is odd. */
 HR_INLINE void m_dropout(const struct hr_dropout_keys *keys, uint64_t at, m16 *first, m16 *second)

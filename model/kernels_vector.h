@@ -7,6 +7,8 @@
 
 #include "model/kernels_attention.h"
 
+#include "model/kernels_coarse.h"
+
 #define HR_VECTOR_KERNELS(set) \
 	{ \
 		.name = set, .packed_bytes = packed_bytes, .pack = pack, .linear = linear, .linear_dx = linear_dx, \
@@ -14,6 +16,6 @@
 		.attention = attention, .attention_back = attention_back, .norm = norm, .norm_back = norm_back, \
 		.unit = unit_rows, .unit_back = unit_rows_back, .gelu = gelu, .gelu_back = gelu_back, \
 		.add_dropped = add_dropped, .dropped = dropped, .softmax_xent = softmax_xent, .adamw = adamw, \
-		.adagrad_row = adagrad_row, .scores = scores, .logs = logs, \
+		.adagrad_row = adagrad_row, .scores = scores, .coarse = coarse, .logs = logs, \
 		.count_open = count_open, \
 	}

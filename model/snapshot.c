@@ -1,5 +1,6 @@
 #include "model/snapshot.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -29,6 +30,8 @@ struct hr_snapshot *hr_snapshot_new(const struct hr_encoder *e, size_t rows)
 	return s;
 }
 
+void hr_snapshot_ready(struct hr_snapshot *s) { hr_coarse_init(&s->weights->coarse, s->unit, s->rows, s->width); }
+
 void hr_snapshot_ref(struct hr_snapshot *s) { (void)atomic_fetch_add_explicit(&s->references, 1, memory_order_relaxed); }
 
 void hr_snapshot_unref(struct hr_snapshot *s)
@@ -41,13 +44,42 @@ void hr_snapshot_unref(struct hr_snapshot *s)
 	hr_free(s->weights->log_popularity);
 	hr_free(s->weights->events);
 	hr_free(s->weights->live);
+	hr_coarse_fini(&s->weights->coarse);
 	hr_free(s->weights);
 	hr_free(s);
 }
 
+/* ---- the encoder's memory: a megabyte, which takes longer to get and to clear than a short history to encode ---- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+
+static void free_memory(void *memory)
+{
+	hr_encode_memory_fini(memory);
+	hr_free(memory);
+}
+
+static void make_key(void)
+{
+	const int failed = pthread_key_create(&key, free_memory);
+
+	HR_ASSERT(!failed);
+}
+
+static struct hr_encode_memory *memory_of_thread(void)
+{
+	(void)pthread_once(&once, make_key);
+	struct hr_encode_memory *m = pthread_getspecific(key);
+	if (m == NULL) {
+		m = hr_alloc(1, sizeof *m);
+		const int failed = pthread_setspecific(key, m);
+		HR_ASSERT(!failed);
+	}
+	return m;
+}
+
 void hr_snapshot_encode(const struct hr_snapshot *s, const struct hr_batch *batch, float *out)
 {
-	HR_AUTO(hr_encode_memory_fini) struct hr_encode_memory m = {0};
-
-	hr_encode(&s->weights->encoder, batch, s->unit, s->rows, out, &m);
+	hr_encode(&s->weights->encoder, batch, s->unit, s->rows, out, memory_of_thread());
 }

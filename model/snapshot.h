@@ -32,7 +32,7 @@ void hr_snapshot_unref(struct hr_snapshot *s); /* NULL allowed; the last one fre
  * User vectors: the encoder's last position of each sequence, length 1. No dropout. Sequences longer than the window are read
  * from their end.
  * @param out  (batch->sequences, width)
- * @thread any; takes its own memory
+ * @thread any; each keeps its working memory until it ends
  */
 void hr_snapshot_encode(const struct hr_snapshot *s, const struct hr_batch *batch, float *out);
 
@@ -43,7 +43,8 @@ struct hr_hit {
 
 /**
  * The k best live rows by score[row] = scale * (query . unit[row]) + bonus[row], best first; exact.
- * Ties go to the lower row. Blocked so that scores never leave the cache.
+ * Ties go to the lower row. Blocked so that scores never leave the cache; a few queries read a quarter of the memory first
+ * (model/coarse.h).
  * @param queries (count, width); bonus (rows) added, NULL for none
  * @param skip  sorted rows left out, may be NULL
  * @param hits  (count, k); ret_found (count)

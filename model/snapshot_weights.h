@@ -2,6 +2,7 @@
 #ifndef HR_MODEL_SNAPSHOT_WEIGHTS_H
 #define HR_MODEL_SNAPSHOT_WEIGHTS_H
 
+#include "model/coarse.h"
 #include "model/encoder.h"
 #include "model/snapshot.h"
 
@@ -10,9 +11,13 @@ struct hr_snapshot_weights {
 	float *w, *unit, *log_popularity;
 	uint64_t *events;
 	uint8_t *live;
+	struct hr_coarse coarse;   /* of unit, once it is ready; before that a search reads unit alone */
 };
 
 /** Its own copy of the encoder's weights, and room for rows; one reference. */
 struct hr_snapshot *hr_snapshot_new(const struct hr_encoder *e, size_t rows);
+
+/** unit is filled: makes what quick searches read. */
+void hr_snapshot_ready(struct hr_snapshot *s);
 
 #endif

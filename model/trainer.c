@@ -239,5 +239,6 @@ struct hr_snapshot *hr_trainer_snapshot(struct hr_trainer *t)
 		s->weights->events[row] = hr_counters_events(t->counters, (uint32_t)row);
 	s->scale = expf(t->w[t->encoder.at.log_scale]);
 	s->steps = t->steps;
+	hr_snapshot_ready(s);
 	return s;
 }

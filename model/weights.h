@@ -13,6 +13,7 @@
 #include "model/kernels.h"
 
 #define HR_BLOCKS_MAX 8u
+#define HR_WINDOW_MAX 200u
 #define HR_UP 4u /* the feed-forward layer is this many times as wide */
 
 /** Time gaps fall into buckets: bucket = how many of the edges are <= the gap, so 1..HR_GAP_EDGES; 0 is kept unused. */

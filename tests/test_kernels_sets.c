@@ -1,5 +1,6 @@
 /* tests/test_kernels_sets.c - every set of kernels against the reference, on odd shapes and on the model's; and what a set
  * promises about bits: the same for any number of rows in the call, and the same for "avx2" and "avx512". */
+#include "model/coarse.h"
 #include "tests/test_kernels.h"
 
 #define EACH_FAST_SET(k) \
@@ -384,6 +385,31 @@ static void scores_match_the_reference_and_do_not_depend_on_the_batch(void **sta
 	}
 }
 
+static void coarse_bounds_are_the_reference_s(void **state)
+{
+	enum { BLOCKS = 7, ROWS = 16 * BLOCKS };
+
+	(void)state;
+	EACH_FAST_SET(k) {
+		for (size_t D = 16; D <= 256; D += 80) {
+			HR_AUTO(hr_auto_free) float *q = uniform(D, 1), *rows = uniform(ROWS * D, 2), *bonus = uniform(ROWS, 3);
+			float want[ROWS], got[ROWS], want_most[BLOCKS], got_most[BLOCKS];
+			struct hr_coarse c;
+			int8_t code[256];
+
+			hr_coarse_init(&c, rows, ROWS, D);
+			const struct hr_coarse_query query = hr_coarse_query(&c, q, 3, code);
+			for (int with = 0; with < 2; with++) {
+				hr_kernels_reference()->coarse(want, want_most, &query, c.code, c.scale, c.rest, with ? bonus : NULL, BLOCKS, D);
+				k->coarse(got, got_most, &query, c.code, c.scale, c.rest, with ? bonus : NULL, BLOCKS, D);
+				assert_near(got, want, ROWS, 1e-6, k, "upper");
+				assert_near(got_most, want_most, BLOCKS, 1e-6, k, "most");
+			}
+			hr_coarse_fini(&c);
+		}
+	}
+}
+
 /* ---- the same bits in both fp32 sets ---- */
 
 /* Forward and backward of everything, one after the other, into out; returns floats used. */
@@ -454,6 +480,7 @@ int main(void)
 		cmocka_unit_test(a_nan_is_not_hidden),
 		cmocka_unit_test(optimisers_match_the_reference),
 		cmocka_unit_test(scores_match_the_reference_and_do_not_depend_on_the_batch),
+		cmocka_unit_test(coarse_bounds_are_the_reference_s),
 		cmocka_unit_test(vector_sets_of_fp32_give_the_same_bits_on_every_call),
 	};
 

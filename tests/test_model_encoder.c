@@ -212,7 +212,7 @@ static void a_position_sees_nothing_behind_it(void **state)
 static void a_sequence_is_the_same_beside_others_and_alone(void **state)
 {
 	struct fixture *f = *state;
-	float together[POSITIONS * D], alone[7 * D];
+	float together[POSITIONS * D], alone[7 * D], last[D];
 	struct hr_run run = f->run;
 
 	f->run.dropout = 0;
@@ -229,6 +229,9 @@ static void a_sequence_is_the_same_beside_others_and_alone(void **state)
 	hr_encoder_forward(&f->e, &run, alone, f->tape, f->scratch);
 	for (size_t i = 0; i < 7 * D; i++)
 		assert_close((double)alone[i], (double)together[5 * D + i], 1e-5, "hidden", i);
+	hr_encoder_last(&f->e, &run, last, f->tape, f->scratch);
+	for (size_t i = 0; i < D; i++)
+		assert_close((double)last[i], (double)alone[6 * D + i], 1e-5, "last", i);
 }
 
 static void encode_reads_the_end_and_ignores_rows_it_does_not_know(void **state)

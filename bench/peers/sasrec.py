@@ -134,10 +134,10 @@ def train(model, optimiser, bf16, what, batch, limit, counts):
 
 @torch.no_grad()
 def query(run, limit):
-    times, stop = [], time.perf_counter() + limit
-    for _ in range(50):
+    for _ in range(10):
         run()
-    while time.perf_counter() < stop:
+    times, stop = [], time.perf_counter() + limit
+    while len(times) < 5 or time.perf_counter() < stop:
         begin = time.perf_counter()
         run()
         times.append(f"{1e6 * (time.perf_counter() - begin):.1f}")
