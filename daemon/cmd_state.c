@@ -1,4 +1,4 @@
-/* daemon/cmd_state.c - `headrace state`: looks into the state directory of a daemon that is not running. */
+/* daemon/cmd_state.c - `headrace state`: looks into a state directory. */
 #include "daemon/tool.h"
 
 #include <inttypes.h>
@@ -20,14 +20,15 @@ static const struct hr_setting rows[] = {
 
 static const struct hr_options options = {
         .command = "headrace state",
-        .usage = "usage: headrace state users|items|barrier|digest --state DIR\n"
+        .usage = "usage: headrace state users|items|barrier|barriers|digest --state DIR\n"
                  "\n"
                  "  users    one line a user: id, events counted ever (a forgotten user is left out)\n"
                  "  items    one line an item: id, events counted ever\n"
                  "  barrier  positions and accounting of every partition, then the newest barrier\n"
+                 "  barriers one line a barrier: when, how much by then, and its digest\n"
                  "  digest   the digest of the newest barrier, computed anew from every record\n"
                  "\n"
-                 "The daemon must not be running: a state has one process at a time.\n",
+                 "Nothing is written, and a running daemon is not disturbed: what it has in memory is not seen, though.\n",
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],
 };
@@ -86,6 +87,23 @@ static void print_barrier(const struct hr_barrier *row)
 	             row->events, row->steps, row->published, digest);
 }
 
+static bool print_barriers(struct hr_store *store, uint64_t newest, struct hr_error *err)
+{
+	HR_AUTO(hr_buf_fini) struct hr_buf log = {0};
+	struct hr_order_head head;
+	char digest[33];
+
+	for (uint64_t number = 1; number <= newest; number++) {
+		hr_buf_clear(&log);
+		if (!hr_store_order_log(store, number, &head, &log, err))
+			return false;
+		hr_hash128_hex(head.digest, digest);
+		(void)printf("barrier=%" PRIu64 " wall_ms=%" PRId64 " events=%" PRIu64 " steps=%" PRIu64 " order_bytes=%zu digest=%s\n",
+		             number, head.wall_ms, head.events, head.steps, log.len, digest);
+	}
+	return true;
+}
+
 static bool look(struct hr_store *store, const char *what, const struct hr_barrier *row, struct hr_error *err)
 {
 	struct wanted w = {.cls = strcmp(what, "users") == 0 ? HR_REC_USER : HR_REC_ITEM, .items = hr_catalogue_new(1)};
@@ -95,6 +113,8 @@ static bool look(struct hr_store *store, const char *what, const struct hr_barri
 
 	if (strcmp(what, "barrier") == 0) {
 		print_barrier(row);
+	} else if (strcmp(what, "barriers") == 0) {
+		ok = print_barriers(store, row->number, err);
 	} else if (strcmp(what, "digest") == 0) {
 		ok = hr_store_digest(store, &digest, err);
 		if (ok) {
@@ -110,17 +130,12 @@ static bool look(struct hr_store *store, const char *what, const struct hr_barri
 
 static bool open_and_look(const char *dir, const char *what, struct hr_error *err)
 {
-	struct hr_manifest any = {0};
+	struct hr_manifest held;
 	struct hr_barrier row = {0};
 	struct hr_store *store;
-	char notice[HR_NOTICE_BYTES];
 
-	if (!hr_store_exists(dir))
-		return hr_fail(err, HR_E_IO, "there is no state in %s", dir);
-	if (!hr_store_open(dir, &any, &store, &row, notice, err))
+	if (!hr_store_look(dir, &held, &store, &row, err))
 		return false;
-	if (notice[0] != '\0')
-		(void)fprintf(stderr, "headrace state: %s\n", notice);
 	const bool ok = look(store, what, &row, err);
 	hr_barrier_fini(&row);
 	hr_store_close(store);
@@ -129,7 +144,7 @@ static bool open_and_look(const char *dir, const char *what, struct hr_error *er
 
 static bool known(const char *what)
 {
-	static const char *const words[] = {"users", "items", "barrier", "digest"};
+	static const char *const words[] = {"users", "items", "barrier", "barriers", "digest"};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		if (strcmp(what, words[i]) == 0)
@@ -146,7 +161,7 @@ int hr_cmd_state(int argc, char **argv)
 
 	if (hr_options_read(&options, &o, argc, argv, &first, &code)) {
 		if (argc - first != 1 || !known(argv[first]) || o.state == NULL)
-			code = hr_options_misuse(&options, "one of users, items, barrier, digest and --state are needed");
+			code = hr_options_misuse(&options, "one of users, items, barrier, barriers, digest and --state are needed");
 		else
 			code = open_and_look(o.state, argv[first], &err) ? HR_EXIT_OK : hr_options_fail(&options, &err);
 	}

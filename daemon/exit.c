@@ -9,7 +9,7 @@ int hr_exit_code(enum hr_code code)
 	case HR_E_BROKER: return HR_EXIT_AWAY;
 	case HR_E_STORE:
 	case HR_E_IO: return HR_EXIT_IO;
-	case HR_E_BUSY:
+	case HR_E_BUSY: return HR_EXIT_BUSY;
 	case HR_E_NUMERIC:
 	case HR_E_NOMEM: break;
 	}

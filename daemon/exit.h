@@ -12,6 +12,7 @@ enum {
 	HR_EXIT_AWAY = 69,     /* a broker or a server can not be reached, or refuses */
 	HR_EXIT_INTERNAL = 70, /* the model, the memory, or a bug */
 	HR_EXIT_IO = 74,       /* disk or file */
+	HR_EXIT_BUSY = 75,     /* somebody else has it; later it can work */
 	HR_EXIT_CONFIG = 78,   /* a setting */
 };
 

@@ -15,7 +15,10 @@ static const struct command {
 	{"simulate", hr_cmd_simulate, "the events of a simulated shop to a topic"},
 	{"query", hr_cmd_query, "ask a running daemon: vectors, neighbours, recommendations"},
 	{"config", hr_cmd_config, "the settings in force, the sample file, and whether a file is accepted"},
-	{"state", hr_cmd_state, "look into the state of a daemon that is not running"},
+	{"state", hr_cmd_state, "look into a state"},
+	{"verify", hr_cmd_verify, "is a state what its log says? Recomputed, and compared at every barrier"},
+	{"checkpoint", hr_cmd_checkpoint, "states of earlier times: list them, make one, take the state back to one"},
+	{"forget", hr_cmd_forget, "have users forgotten"},
 	{"torture", hr_cmd_torture, "what crashes, power cuts and bad bits leave of a state on your disk"},
 	{"evaluate", hr_cmd_evaluate, "published protocols on a file, with the code of the daemon"},
 };
@@ -26,7 +29,7 @@ static void print_help(FILE *out)
 {
 	(void)fputs("usage: headrace COMMAND ...\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
-		(void)fprintf(out, "  %-10s%s\n", commands[i].name, commands[i].does);
+		(void)fprintf(out, "  %-12s%s\n", commands[i].name, commands[i].does);
 	(void)fputs("\nheadrace COMMAND --help tells more. The daemon itself is headraced.\n", out);
 }
 

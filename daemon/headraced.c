@@ -4,15 +4,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/base.h"
 #include "daemon/config.h"
 #include "daemon/exit.h"
 #include "daemon/pipeline.h"
+#include "daemon/tool.h"
 
 static const char usage[] =
 	"usage: headraced [--config FILE] [--set KEY=VALUE]...\n"
+	"       headraced replay --state DIR ...    makes a state anew from the log; replay --help tells more\n"
 	"\n"
 	"Consumes events from Kafka, trains on them as they come, publishes vectors, answers queries over HTTP.\n"
 	"\n"
@@ -91,7 +94,17 @@ int main(int argc, char **argv)
 	pthread_t watcher;
 	int sig;
 
-	read_config(&config, argc, argv);
+	if (argc > 1 && strcmp(argv[1], "replay") == 0) {
+		bool live;
+		const int code = hr_cmd_replay(argc - 1, argv + 1, &config, &live);
+
+		if (!live) {
+			hr_config_fini(&config);
+			return code;
+		}
+	} else {
+		read_config(&config, argc, argv);
+	}
 	hr_log_set_level((enum hr_log_level)config.log_level);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL); /* one thread takes signals: this one */

@@ -29,6 +29,10 @@ struct hr_options {
  */
 HR_MUST_USE bool hr_options_read(const struct hr_options *o, void *into, int argc, char **argv, int *ret_first, int *ret_exit);
 void hr_options_print(const struct hr_options *o, FILE *out);
+/** Loads the daemon's configuration for a command, with another state.dir. */
+HR_MUST_USE bool hr_options_config(struct hr_config *c, const char *path, const struct hr_strings *set, const char *state_dir,
+                                   struct hr_error *err);
+
 void hr_options_fini(const struct hr_options *o, void *into);
 
 /** Prints "headrace produce: message" and gives hr_exit_code() of it. */

@@ -137,6 +137,20 @@ static bool load_state(struct hr_pipeline *p, struct hr_barrier *row, struct hr_
 	return row->number == 0 || hr_trainer_loaded(p->trainer, err);
 }
 
+/* Learning that stopped in an earlier run stays so, unless a person says otherwise. */
+static void settle_frozen(struct hr_pipeline *p)
+{
+	if (!hr_trainer_frozen(p->trainer))
+		return;
+	if (p->config->train_thaw)
+		hr_intake_thaw(p->intake);
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_FROZEN), !p->config->train_thaw);
+	hr_log(p->config->train_thaw ? HR_LOG_INFO : HR_LOG_ERROR,
+	       p->config->train_thaw ? "learning goes on where it was frozen"
+	                             : "learning is frozen since an earlier run: restore a checkpoint, or start with train.thaw",
+	       "steps=%llu", (unsigned long long)hr_trainer_steps(p->trainer));
+}
+
 static void first_snapshot(struct hr_pipeline *p, const struct hr_barrier *row)
 {
 	p->newest = hr_trainer_snapshot(p->trainer);
@@ -148,6 +162,7 @@ static void first_snapshot(struct hr_pipeline *p, const struct hr_barrier *row)
 	hr_barrier_copy(&p->committed, row);
 	if (row->number != 0)
 		hr_intake_resume(p->intake, row);
+	settle_frozen(p);
 	if (row->published < row->number && p->rebuild == NULL)
 		(void)hr_queue_push(p->refreshes, unsent_refresh(p, row));
 }

@@ -37,6 +37,8 @@ struct hr_pipeline {
 	uint64_t asked;            /* newest barrier asked for */
 	int64_t last_barrier_us;   /* monotonic clock */
 	bool *checked;             /* for each partition of the account: the record behind the stored position was compared */
+	/* ---- writer thread only ---- */
+	int64_t checkpoint_ms;     /* wall clock: of the newest, or of the last try */
 	/* ---- shared ---- */
 	_Atomic bool stopping;
 	_Atomic uint64_t durable, published;

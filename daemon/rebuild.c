@@ -24,6 +24,7 @@ static bool open_log(struct hr_rebuild *r, const struct hr_config *config, struc
 		               "the order log was made under configuration %016" PRIx64 ", this one is %016" PRIx64
 		               ": it can only be followed with the settings that it was made with",
 		               held.config_hash, hash);
+	(void)snprintf(r->kernels, sizeof r->kernels, "%s", held.kernels);
 	return r->last.number != 0 || hr_fail(err, HR_E_CONFIG, "--order-log: %s has no barrier yet", r->options->order_log);
 }
 
@@ -120,6 +121,9 @@ bool hr_rebuild_open(struct hr_pipeline *p, bool new_state, struct hr_error *err
 
 	if (!new_state)
 		return hr_fail(err, HR_E_CONFIG, "%s holds a state already: a replay begins in an empty directory", p->config->state_dir);
+	if (r->log != NULL && strcmp(r->kernels, p->manifest.kernels) != 0)
+		hr_log(HR_LOG_WARNING, "the order log was made with other kernels: equal bytes are not to be expected",
+		       "then=%s now=%s", r->kernels, p->manifest.kernels);
 	if (r->without != NULL)
 		hr_intake_without(p->intake, r->without);
 	if (!place_beginnings(p, &at, &count, err) ||
@@ -194,15 +198,15 @@ bool hr_rebuild_run(const struct hr_config *config, const struct hr_rebuild_opti
 	return ok;
 }
 
-void hr_rebuild_print(const struct hr_rebuild_result *r, bool compared, FILE *out)
+void hr_rebuild_print(const char *name, const struct hr_rebuild_result *r, bool compared, FILE *out)
 {
 	char digest[33], want[33], got[33];
 
 	hr_hash128_hex(r->digest, digest);
 	hr_hash128_hex(r->want, want);
 	hr_hash128_hex(r->got, got);
-	(void)fprintf(out, "records=%" PRIu64 " events=%" PRIu64 " barriers=%" PRIu64 " digest=%s", r->records, r->events, r->barriers,
-	              digest);
+	(void)fprintf(out, "%s records=%" PRIu64 " events=%" PRIu64 " barriers=%" PRIu64 " digest=%s", name, r->records, r->events,
+	              r->barriers, digest);
 	if (compared)
 		(void)fprintf(out, " equal=%" PRIu64, r->equal);
 	if (r->differs != 0)

@@ -34,7 +34,7 @@ struct hr_rebuild_result {
 HR_MUST_USE bool hr_rebuild_run(const struct hr_config *config, const struct hr_rebuild_options *options,
                                struct hr_rebuild_result *ret_result, struct hr_error *err);
 
-/** One logfmt line: what was done, and whether it is equal. */
-void hr_rebuild_print(const struct hr_rebuild_result *r, bool compared, FILE *out);
+/** One logfmt line that begins with the name: what was done, and whether it is equal. */
+void hr_rebuild_print(const char *name, const struct hr_rebuild_result *r, bool compared, FILE *out);
 
 #endif

@@ -22,6 +22,7 @@ struct hr_rebuild {
 	const struct hr_rebuild_options *options;
 	struct hr_store *log; /* whose order is followed; NULL: merge. Reading is safe from several threads */
 	struct hr_barrier last; /* the newest barrier of log */
+	char kernels[32];       /* of log */
 	struct hr_idmap *without;
 	uint64_t total;       /* records to take, as far as that is known */
 	/* ---- ingest thread only ---- */

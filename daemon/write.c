@@ -62,12 +62,49 @@ static void announce(struct hr_pipeline *p, struct hr_work *w)
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
+/* Checkpoints by age. One that fails, or for which there is no room, is told and tried again at a later barrier. */
+static void keep_checkpoint(struct hr_pipeline *p)
+{
+	static const uint64_t room_bytes = UINT64_C(256) << 20; /* the memory tables that a checkpoint writes out, and then some */
+	const struct hr_config *c = p->config;
+	const int64_t now = hr_wall_ms();
+	struct hr_error err;
+
+	if (c->checkpoint_keep == 0 || now - p->checkpoint_ms < c->checkpoint_every)
+		return;
+	p->checkpoint_ms = now;
+	if (hr_disk_free(c->state_dir) < c->state_free_pause + room_bytes) {
+		hr_log(HR_LOG_WARNING, "no checkpoint: too little room on the state's disk", "barrier=%llu",
+		       (unsigned long long)atomic_load(&p->durable));
+	} else if (!hr_checkpoint_make(p->store, &err) || !hr_checkpoints_prune(c->state_dir, c->checkpoint_keep, &err)) {
+		char quoted[sizeof err.msg + 64];
+
+		hr_log(HR_LOG_WARNING, "no checkpoint", "cause=%s", hr_log_quote(err.msg, quoted, sizeof quoted));
+	} else {
+		hr_log(HR_LOG_INFO, "checkpoint", "barrier=%llu kept=%u", (unsigned long long)atomic_load(&p->durable),
+		       c->checkpoint_keep);
+	}
+}
+
+/* When the newest checkpoint was made: a daemon that is restarted often makes some, too. */
+static int64_t newest_checkpoint_ms(const struct hr_pipeline *p)
+{
+	HR_AUTO(hr_auto_free) struct hr_checkpoint *list = NULL;
+	struct hr_error err;
+	size_t count;
+
+	if (!hr_checkpoints_list(p->config->state_dir, &list, &count, &err) || count == 0)
+		return hr_wall_ms();
+	return list[count - 1].made_ms;
+}
+
 void *hr_write_main(void *pipeline)
 {
 	struct hr_pipeline *p = pipeline;
 	struct hr_work *w;
 
 	hr_log_thread("writer");
+	p->checkpoint_ms = newest_checkpoint_ms(p);
 	while ((w = hr_queue_pop(p->barriers, -1)) != NULL) {
 		wait_for_room(p, w);
 		commit(p, w);
@@ -78,6 +115,7 @@ void *hr_write_main(void *pipeline)
 		}
 		hr_crash_point("before-announce");
 		announce(p, w);
+		keep_checkpoint(p);
 		if (!hr_queue_push(p->refreshes, w))
 			hr_work_free(w);
 	}

@@ -70,6 +70,16 @@ static bool check_dir(const char *dir, struct hr_error *err)
 	return true;
 }
 
+/* A restore that was broken off left half of one state. */
+static bool check_restored(const struct hr_store *s, struct hr_error *err)
+{
+	char note[4096];
+
+	(void)snprintf(note, sizeof note, "%s/RESTORING", s->dir);
+	return access(note, F_OK) != 0 ||
+	       hr_fail(err, HR_E_STORE, "%s: a restore was broken off: run headrace checkpoint restore again", s->dir);
+}
+
 static rocksdb_t *open_db(const char *dir, int recovery, char **why)
 {
 	HR_AUTO(free_opt) rocksdb_options_t *opt = make_options(recovery);
@@ -188,7 +198,7 @@ static void finish_notice(const struct hr_store *s, char *notice)
 static bool open_in(struct hr_store *s, struct hr_manifest *manifest, struct hr_barrier *ret_row, char *ret_notice,
                     struct hr_error *err)
 {
-	if (!check_dir(s->dir, err) || !open_recovered(s, ret_notice, err))
+	if (!check_dir(s->dir, err) || !check_restored(s, err) || !open_recovered(s, ret_notice, err))
 		return false;
 	hr_crash_point("open");
 	s->last_fd = hr_last_open(s->dir);
@@ -237,6 +247,8 @@ static bool look_in(struct hr_store *s, struct hr_manifest *ret_manifest, struct
 	(void)snprintf(current, sizeof current, "%s/CURRENT", s->dir); /* RocksDB's own mark of a database */
 	if (access(current, R_OK) != 0)
 		return hr_fail(err, HR_E_IO, "there is no state in %s", s->dir);
+	if (!check_restored(s, err))
+		return false;
 	rocksdb_options_set_create_if_missing(opt, 0);
 	s->db = rocksdb_open_for_read_only(opt, s->dir, 0, &why);
 	if (s->db == NULL)

@@ -59,6 +59,9 @@ HR_MUST_USE bool hr_value_get(struct hr_store *s, const void *key, size_t key_le
 /** Makes the name of a new directory durable. */
 HR_MUST_USE bool hr_sync_parent(const char *dir, struct hr_error *err);
 
+/** Copies a file of one open directory into another, synced; it must not be there yet. */
+HR_MUST_USE bool hr_copy_file(int from_dir, int to_dir, const char *name, struct hr_error *err);
+
 /** Copies dir/<number>.log into dir/wal-aside-N, N one more than the largest there; the oldest of many copies is
  * removed. */
 HR_MUST_USE bool hr_wal_aside(const char *dir, char *ret_name, size_t name_bytes, struct hr_error *err);

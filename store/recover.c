@@ -66,7 +66,7 @@ static bool copy_bytes(int from, int to)
 	return n == 0 && fsync(to) == 0;
 }
 
-static bool copy_file(int from_dir, int to_dir, const char *name, struct hr_error *err)
+bool hr_copy_file(int from_dir, int to_dir, const char *name, struct hr_error *err)
 {
 	HR_AUTO(close_fd) int from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	HR_AUTO(close_fd) int to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -134,7 +134,7 @@ bool hr_wal_aside(const char *dir, char *ret_name, size_t name_bytes, struct hr_
 	if (aside == NULL)
 		return hr_fail(err, HR_E_STORE, "could not open %s/%s: %s", dir, ret_name, strerror(errno));
 	while ((e = readdir(d)) != NULL)
-		if (ends_in_log(e->d_name) && !copy_file(dirfd(d), dirfd(aside), e->d_name, err))
+		if (ends_in_log(e->d_name) && !hr_copy_file(dirfd(d), dirfd(aside), e->d_name, err))
 			return false;
 	if (fsync(dirfd(aside)) != 0)
 		return hr_fail(err, HR_E_STORE, "could not sync %s/%s: %s", dir, ret_name, strerror(errno));

@@ -4,6 +4,7 @@
 
 #include "store/barrier.h"
 #include "store/catalogue.h"
+#include "store/checkpoint.h"
 #include "store/history.h"
 #include "store/state.h"
 
