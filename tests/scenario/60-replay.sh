@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 readonly events=20000 partitions=4
 topic=$topic_prefix
-python=$(find_python) || skip "no python3 with confluent_kafka (script/setup --test)"
+need_python
 find_events $events
 
 headrace() { "$top_builddir/headrace" "$@"; }
