@@ -277,3 +277,29 @@ def read_topic(bed, name):
         records.append(Record(key, int(version.group(1)) if version else None, raw[at:at + value_len]))
         at += value_len
     return records
+
+
+def fields_of(message):
+    """Top-level fields of a protobuf message by number; the clients' own library may not be there."""
+    fields, at = {}, 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at += 1
+            value |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while at < len(message):
+        tag = varint()
+        if tag & 7 == 0:
+            fields[tag >> 3] = varint()
+        else:
+            length = varint() if tag & 7 == 2 else {1: 8, 5: 4}[tag & 7]
+            fields[tag >> 3] = message[at:at + length]
+            at += length
+    return fields
