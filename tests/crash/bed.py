@@ -98,11 +98,13 @@ class Daemon:
             return log.read()
 
     def wait(self, condition, seconds=PATIENCE):
-        """Until the condition holds (True), or the process has ended or the time is over (False)."""
-        until = time.monotonic() + seconds
+        """Until the condition holds (True), or the process has ended or made no barrier for so long (False)."""
+        until, records = time.monotonic() + seconds, self.records
         while not condition(self.look()):
             if self.ended():
                 return bool(condition(self.look()))
+            if self.records != records:
+                until, records = time.monotonic() + seconds, self.records
             if time.monotonic() > until:
                 return False
             time.sleep(0.005)
