@@ -100,9 +100,10 @@ bool hr_source_ask_ends(struct hr_source *s, int32_t partition, int64_t *ret_sta
 	return hr_kafka_blame(&s->kafka, err);
 }
 
-/* Turns a wanted position into a real offset within the log, or adds to gaps why it is none. */
+/* Turns a wanted position into a real offset within the log, or adds to gaps why it is none. What lies behind the log's end
+ * is no gap that can be accepted: it is another log, whose records would be taken for some that were read. */
 static bool place_lane(struct hr_source *s, struct hr_lane *l, int64_t wanted, char *gaps, size_t gaps_bytes,
-                       struct hr_error *err)
+                       bool *ret_other_log, struct hr_error *err)
 {
 	int64_t start, end;
 
@@ -113,7 +114,10 @@ static bool place_lane(struct hr_source *s, struct hr_lane *l, int64_t wanted, c
 	if (l->next >= start && l->next <= end)
 		return true;
 	hr_source_describe_gap(l->partition, wanted, start, end, gaps, gaps_bytes);
-	l->gap = wanted < start ? start - wanted : 0;
+	if (wanted > end)
+		*ret_other_log = true;
+	else
+		l->gap = start - wanted;
 	l->next = start;
 	return true;
 }
@@ -121,6 +125,7 @@ static bool place_lane(struct hr_source *s, struct hr_lane *l, int64_t wanted, c
 static bool place_lanes(struct hr_source *s, const struct hr_position *positions, bool accept_gap, struct hr_error *err)
 {
 	char gaps[400] = "";
+	bool other_log = false;
 	uint32_t partitions;
 
 	if (!hr_kafka_count_partitions(&s->kafka, s->topic, DOUBT_MS, OPEN_TIMEOUT_MS, &partitions, err))
@@ -134,10 +139,10 @@ static bool place_lanes(struct hr_source *s, const struct hr_position *positions
 		if (hr_source_lane(s, positions[i].partition) != NULL)
 			return hr_fail(err, HR_E_CONFIG, "partition %" PRId32 " is listed twice", positions[i].partition);
 		hr_lane_init(l, positions[i].partition, positions[i].offset);
-		if (!place_lane(s, l, positions[i].offset, gaps, sizeof gaps, err))
+		if (!place_lane(s, l, positions[i].offset, gaps, sizeof gaps, &other_log, err))
 			return false;
 	}
-	return gaps[0] == '\0' || accept_gap || hr_fail(err, HR_E_CONFIG, "topic \"%s\": %s", s->topic, gaps);
+	return gaps[0] == '\0' || (accept_gap && !other_log) || hr_fail(err, HR_E_CONFIG, "topic \"%s\": %s", s->topic, gaps);
 }
 
 static bool assign_lanes(struct hr_source *s, struct hr_error *err)

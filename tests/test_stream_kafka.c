@@ -264,6 +264,8 @@ static void a_position_outside_the_log_is_refused_with_the_exact_gap(void **stat
 	p.offset = 801;
 	ASSERT_FAILS(hr_source_open_kafka(&config, "one", &p, 1, false, &s, &err), HR_E_CONFIG,
 	             "partition 0: log cut short or made anew: stored offset 801, log ends at 800");
+	ASSERT_FAILS(hr_source_open_kafka(&config, "one", &p, 1, /* accept_gap */ true, &s, &err), HR_E_CONFIG,
+	             "log cut short or made anew");
 	p.offset = 7;
 	ASSERT_OK(hr_source_open_kafka(&config, "one", &p, 1, true, &s, &err));
 	assert_int_equal(hr_source_gap(s, 0), low - 7);
