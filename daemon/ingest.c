@@ -1,4 +1,5 @@
 /* daemon/ingest.c - the ingest thread: records in, steps and barriers out. */
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -139,7 +140,7 @@ static void describe_item(struct hr_pipeline *p, const struct hr_record *r)
 	if (item->id.len >= 1 && item->id.len <= HR_ID_MAX) {
 		hr_intake_lock(p->intake);
 		hr_intake_item(p->intake, item->id.data, item->id.len, item->title, (const char *const *)item->category,
-		               item->n_category, (const char *const *)item->tag, item->n_tag, item->price);
+		               item->n_category, (const char *const *)item->tag, item->n_tag, isfinite(item->price) ? item->price : 0);
 		hr_intake_unlock(p->intake);
 	}
 	headrace__v1__item__free_unpacked(item, NULL);

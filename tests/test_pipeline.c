@@ -115,6 +115,36 @@ static void bad_records_are_counted_and_lose_nothing_else(void **state)
 	hr_pipeline_free(p);
 }
 
+static void an_item_whose_price_is_no_number_is_described_without(void **state)
+{
+	struct world *w = *state;
+	Headrace__V1__Item item = HEADRACE__V1__ITEM__INIT;
+	uint8_t bytes[64];
+	struct hr_item described = {.price = -1};
+	struct hr_error err;
+	bool known = false;
+
+	item.id = (ProtobufCBinaryData){.len = 3, .data = (uint8_t *)"tea"};
+	item.title = (char *)"Tea";
+	item.price = NAN;
+	const size_t len = headrace__v1__item__pack(&item, bytes);
+	assert_true(len <= sizeof bytes);
+	assert_ok(hr_broker_create_topic(w->broker, "items", 1, &err), &err);
+	set(&w->config, "items.topic=items");
+	assert_ok(hr_sink_send(w->sink, "items", "tea", 3, bytes, len, -1, NULL, 0, &err), &err);
+	assert_ok(hr_sink_flush(w->sink, DEADLINE_MS, &err), &err);
+	struct hr_pipeline *p = start(w);
+	for (const int64_t until = hr_mono_us() + DEADLINE_MS * 1000; !known && hr_mono_us() < until; (void)usleep(2000)) {
+		hr_intake_lock(hr_pipeline_intake(p));
+		known = hr_intake_described(hr_pipeline_intake(p), "tea", 3, &described);
+		hr_intake_unlock(hr_pipeline_intake(p));
+	}
+	assert_true(known);
+	assert_true(described.price == 0);
+	hr_pipeline_stop(p);
+	hr_pipeline_free(p);
+}
+
 static void another_training_setting_does_not_continue_a_state(void **state)
 {
 	struct world *w = *state;
@@ -154,6 +184,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_item_and_user_gets_a_unit_vector, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_without_loss_or_double, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_records_are_counted_and_lose_nothing_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_item_whose_price_is_no_number_is_described_without, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stop_with_the_broker_gone_ends_and_keeps_the_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_training_setting_does_not_continue_a_state, set_up, tear_down),
 	};
