@@ -33,6 +33,7 @@ struct hr_intake *hr_intake_new(const struct hr_intake_config *config)
 {
 	struct hr_intake *in = hr_alloc(1, sizeof *in);
 
+	HR_ASSERT(config->every >= 1);
 	in->config = *config;
 	(void)pthread_mutex_init(&in->lock, NULL);
 	in->histories = hr_histories_new(config->history_length);
@@ -73,7 +74,7 @@ bool hr_intake_changed(const struct hr_intake *in) { return in->since_barrier !=
 
 bool hr_intake_step_due(const struct hr_intake *in)
 {
-	return in->config.every != 0 && in->pending >= in->config.every;
+	return in->pending >= in->config.every;
 }
 
 static struct hr_partition *find_partition(struct hr_intake *in, int32_t partition)
@@ -138,12 +139,11 @@ static void enter_event(struct hr_intake *in, const struct hr_event *e, uint32_t
 {
 	struct hr_work *w = in->open;
 
-	if (in->config.every != 0)
-		hr_work_add_event(w, in->account.events, row, e->kind, e->time_ms, before);
+	hr_work_add_event(w, in->account.events, row, e->kind, e->time_ms, before);
 	if (hr_catalogue_count_event(in->catalogue, row, e->time_ms)) {
 		w->admission = hr_grow(w->admission, &w->admission_cap, w->admission_count + 1, sizeof *w->admission);
 		w->admission[w->admission_count++] =
-			(struct hr_work_admission){.row = row, .event = w->event_count == 0 ? 0 : (uint32_t)(w->event_count - 1)};
+			(struct hr_work_admission){.row = row, .event = (uint32_t)(w->event_count - 1)};
 	}
 	in->account.events++;
 	in->pending++;
@@ -182,7 +182,7 @@ static bool too_far_ahead(const struct hr_intake *in, int64_t time_ms, int64_t t
 	if (timestamp_ms < 0)
 		return false; /* nothing to judge by: the broker keeps no timestamps */
 	const int64_t stream_ms = in->account.watermark_ms, newest = stream_ms > timestamp_ms ? stream_ms : timestamp_ms;
-	return time_ms > newest + in->config.future_limit_ms;
+	return time_ms - in->config.future_limit_ms > newest; /* a producer's timestamp can be anything: nothing is added to it */
 }
 
 static void account_for(struct hr_intake *in, struct hr_partition *p, int64_t offset, enum hr_outcome outcome,
@@ -285,8 +285,7 @@ struct hr_work *hr_intake_step(struct hr_intake *in)
 {
 	struct hr_work *w = in->open;
 
-	if (in->config.every != 0)
-		hr_schedule_batch(in->schedule, in->account.steps, in->account.watermark_ms, in->histories, in->catalogue, &w->batch);
+	hr_schedule_batch(in->schedule, in->account.steps, in->account.watermark_ms, in->histories, in->catalogue, &w->batch);
 	hr_order_step(&in->order);
 	in->account.steps++;
 	in->pending = 0;

@@ -195,10 +195,9 @@ static void close_step(struct hr_pipeline *p)
 	const uint64_t since = hr_intake_account(p->intake)->events - p->rebuild->barrier_events;
 	const bool due = since >= p->config->barrier_events;
 
-	if (hr_intake_step_due(p->intake))
-		push_step(p);
-	else if (!due || p->config->train_every != 0)
+	if (!hr_intake_step_due(p->intake))
 		return;
+	push_step(p);
 	if (due)
 		push_barrier(p);
 }

@@ -69,6 +69,17 @@ static void every_offset_is_accounted_for_once(void **state)
 	hr_intake_free(in);
 }
 
+static void a_broker_timestamp_at_the_end_of_time_refuses_no_event(void **state)
+{
+	struct hr_intake *in = new_intake();
+	const struct hr_event e = event("u0", "i0", start_ms);
+	enum hr_reject why;
+
+	(void)state;
+	assert_int_equal(hr_intake_event(in, &e, 0, 100, INT64_MAX, &why), HR_OUT_TRAINED);
+	hr_intake_free(in);
+}
+
 static void a_step_is_due_after_every_events(void **state)
 {
 	struct hr_intake *in = new_intake();
@@ -221,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_offset_is_accounted_for_once),
+		cmocka_unit_test(a_broker_timestamp_at_the_end_of_time_refuses_no_event),
 		cmocka_unit_test(a_step_is_due_after_every_events),
 		cmocka_unit_test(fresh_histories_learn_only_inside_the_window),
 		cmocka_unit_test(a_state_loaded_from_a_barrier_goes_on_with_the_same_steps),
