@@ -181,6 +181,9 @@ static void commit_positions(struct hr_pipeline *p)
 		hr_source_commit(p->source, at, count);
 }
 
+/* Brings a counter up to the running number that another module keeps. */
+static void catch_up(struct hr_metric *counter, uint64_t now) { hr_metric_add(counter, now - hr_metric_count(counter)); }
+
 static void tell_lag(struct hr_pipeline *p)
 {
 	const struct hr_barrier *a = hr_intake_account(p->intake);
@@ -195,6 +198,8 @@ static void tell_lag(struct hr_pipeline *p)
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_USERS), (double)hr_histories_count(hr_intake_histories(p->intake)));
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_ITEMS), (double)hr_catalogue_count(hr_intake_catalogue(p->intake)));
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_QUEUE_DEPTH), (double)hr_queue_depth(p->steps));
+	catch_up(hr_metric_of(p->metrics, HR_M_QUEUE_WAITS), hr_queue_waits(p->steps));
+	catch_up(hr_metric_of(p->metrics, HR_M_COMMIT_FAILURES), hr_source_commit_failures(p->source));
 }
 
 /* Below the floor of free space nothing is taken; what was taken becomes durable. */
