@@ -60,6 +60,12 @@ static bool barrier_due(struct hr_pipeline *p)
 	        hr_intake_events_since_barrier(p->intake) >= c->barrier_events);
 }
 
+/* Twice the interval without one: too few events make steps, or none do, as in a stream of bad records. */
+static bool barrier_overdue(struct hr_pipeline *p)
+{
+	return hr_mono_us() - p->last_barrier_us >= 2 * (int64_t)p->config->barrier_interval * 1000;
+}
+
 /* Ingest's half of the next barrier; under the lock, at a step boundary. */
 static struct hr_work *make_barrier(struct hr_pipeline *p)
 {
@@ -115,7 +121,7 @@ static void take_all(struct hr_pipeline *p, const struct hr_record *records, siz
 		take_group(p, records + i, count - i < GROUP ? count - i : GROUP);
 }
 
-/* A barrier that does not wait for a full step: the stream is idle, or ends, or nothing is trained. */
+/* A barrier that does not wait for a full step: the stream is idle, or ends, or brings too few events. */
 void hr_ingest_barrier(struct hr_pipeline *p)
 {
 	struct hr_work *step = NULL;
@@ -247,7 +253,7 @@ void *hr_ingest_main(void *pipeline)
 	while (!atomic_load(&p->stopping)) {
 		const bool idle = take_round(p, records);
 		poll_items(p);
-		if ((idle || p->config->train_every == 0) && barrier_due(p))
+		if (barrier_due(p) && (idle || barrier_overdue(p)))
 			hr_ingest_barrier(p);
 		commit_positions(p);
 		tell_lag(p);
