@@ -82,6 +82,7 @@ int hr_cmd_replay(int argc, char **argv, struct hr_config *config, bool *ret_liv
 			code = hr_options_fail(&options, &err);
 		} else {
 			hr_rebuild_print("replay", &r, o.order_log != NULL, stdout);
+			(void)fflush(stdout); /* whoever waits for it need not wait for the daemon's end */
 			code = r.differs == 0 ? HR_EXIT_OK : HR_EXIT_FAILED;
 			*ret_live = o.then_live && r.differs == 0;
 		}

@@ -228,6 +228,32 @@ static void the_order_log_names_every_record_and_step(void **state)
 	hr_intake_free(in);
 }
 
+static void a_thaw_is_in_the_order_log_before_its_step(void **state)
+{
+	struct hr_intake *in = new_intake();
+	struct hr_order_entry e;
+	size_t len;
+
+	(void)state;
+	hr_intake_thaw(in);
+	for (int n = 0; n < 4; n++)
+		(void)feed(in, n);
+	struct hr_work *step = hr_intake_step(in), *next = hr_intake_step(in), *barrier = hr_intake_barrier(in, 1, 0);
+	assert_true(step->thaw);
+	assert_false(next->thaw);
+	const uint8_t *log = hr_changes_order_log(barrier->changes, &len);
+	struct hr_cursor c = {.p = log, .left = len};
+	const enum hr_order_kind want[] = {HR_ORDER_THAW, HR_ORDER_RUN, HR_ORDER_STEP, HR_ORDER_STEP};
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(hr_order_next(&c, &e));
+		assert_int_equal(e.kind, want[i]);
+	}
+	hr_work_free(step);
+	hr_work_free(next);
+	hr_work_free(barrier);
+	hr_intake_free(in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +263,7 @@ int main(void)
 		cmocka_unit_test(fresh_histories_learn_only_inside_the_window),
 		cmocka_unit_test(a_state_loaded_from_a_barrier_goes_on_with_the_same_steps),
 		cmocka_unit_test(the_order_log_names_every_record_and_step),
+		cmocka_unit_test(a_thaw_is_in_the_order_log_before_its_step),
 	};
 
 	return cmocka_run_group_tests_name("intake", tests, NULL, NULL);

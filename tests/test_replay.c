@@ -2,7 +2,8 @@
 #include "tests/test_world.h"
 
 #include "daemon/rebuild.h"
-#include "proto/proto.h"
+#include "daemon/tool.h"
+#include "store/priv.h"
 
 /* A directory for a replay, beside the world's state; and the world's configuration, pointed at it. */
 struct copy {
@@ -262,6 +263,63 @@ static void a_weight_that_no_event_explains_is_found_and_its_barrier_named(void 
 	assert_false(r.want.lo == r.got.lo);
 }
 
+/* The same bit, under the barrier's feet: the record's checksum is made to fit, the barrier row knows nothing of it. */
+static void flip_a_weight_on_disk(struct world *w)
+{
+	struct hr_manifest any = {0};
+	HR_AUTO(hr_buf_fini) struct hr_buf dense = {0};
+	HR_AUTO(hr_free_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	char notice[HR_NOTICE_BYTES], *why = NULL;
+	uint8_t key[HR_KEY_RECORD];
+	struct hr_barrier row;
+	struct hr_store *s;
+	struct hr_error err;
+
+	assert_ok(hr_store_open(w->state, &any, &s, &row, notice, &err), &err);
+	assert_ok(hr_store_load(s, keep_weights, &dense, &err), &err);
+	dense.p[500] ^= 1;
+	hr_record_key(key, HR_REC_DENSE, 0);
+	hr_value_put(batch, key, sizeof key, dense.p, dense.len);
+	rocksdb_write(s->db, s->synced, batch, &why);
+	assert_null(why);
+	hr_barrier_fini(&row);
+	hr_store_close(s);
+}
+
+/* As a person calls it, with the settings of the world that training and reading depend on. */
+static int verify(struct world *w)
+{
+	char brokers[300];
+	char *argv[] = {"verify",   "--state", w->state,   "--set", "events.topic=events", "--set", "model.width=32",     "--set",
+	                "evaluate.share=0.5", "--set", "train.window=128", "--set", "history.length=20",  "--set", brokers};
+
+	(void)snprintf(brokers, sizeof brokers, "kafka.brokers=%s", hr_broker_bootstrap(w->broker));
+	return hr_cmd_verify(sizeof argv / sizeof argv[0], argv);
+}
+
+static void verify_tells_a_true_state_from_a_changed_one(void **state)
+{
+	struct world *w = *state;
+
+	(void)live_run(w, 5, 0);
+	assert_int_equal(verify(w), HR_EXIT_OK);
+	flip_a_weight_on_disk(w);
+	assert_int_equal(verify(w), HR_EXIT_FAILED);
+	struct hr_pipeline *p = NULL; /* nor does the daemon go on from it */
+	struct hr_error err;
+	assert_false(hr_pipeline_start(&w->config, &p, &err));
+	assert_int_equal(err.code, HR_E_STORE);
+}
+
+static void verify_names_a_barrier_that_was_written_by_no_event(void **state)
+{
+	struct world *w = *state;
+
+	(void)live_run(w, 6, 0);
+	(void)flip_a_weight(w);
+	assert_int_equal(verify(w), HR_EXIT_FAILED);
+}
+
 static void a_log_that_lacks_what_the_order_log_takes_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -290,6 +348,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_replay_without_a_user_is_the_model_that_never_saw_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(from_and_to_cut_the_log, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_weight_that_no_event_explains_is_found_and_its_barrier_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(verify_tells_a_true_state_from_a_changed_one, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(verify_names_a_barrier_that_was_written_by_no_event, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_log_that_lacks_what_the_order_log_takes_is_refused, set_up, tear_down),
 	};
 

@@ -50,6 +50,7 @@ with_load() { # COMMAND...
 has_user() { headrace state users --state "$1" | cut -f 1 | grep -q -x -F -e "$2"; }
 has_not_user() { ! has_user "$@"; }
 digest_of() { headrace state digest --state "$1"; }
+published_all() { at_least_quietly "$(headrace state users --state "$work/replay-live" | wc -l)" "$(metric headrace_published_vectors_total kind=user)"; }
 forgotten() { at_least_quietly 1 "$(metric headrace_published_tombstones_total)"; }
 
 run_within 30 "$python" "$scenario_dir/kafka.py" create "$topic" $partitions || die "the topic was not created"
@@ -96,6 +97,15 @@ echo "$user" >"$work/users"
 replay without --without "$work/users" || die "a replay without a user failed: $(tail -n 1 "$work/replay-without.log")"
 check "a replay without the user does not know them" has_not_user "$work/replay-without" "$user"
 check "and has learned something else" at_least 1 "$([ "$(field without digest)" != "$(field merge-1 digest)" ] && echo 1)"
+
+# A replay that goes on as the daemon; its publications begin with the first barrier behind the replay.
+"$top_builddir/headraced" replay --config "$work/headrace.yaml" --state "$work/replay-live" --then-live >"$work/live.out" 2>"$work/live.log" &
+daemon_pid=$!
+children+=("$daemon_pid")
+wait_for "answer after the replay" 120 ready
+wait_for "vectors of every user" 60 published_all
+check "a replay that goes on live has taken every record" same $((events + 1)) "$(field live records)"
+check "it ends with status 0" stop_daemon
 
 digest=$(digest_of "$work/state")
 check "a checkpoint is made of a stopped state" headrace checkpoint create --state "$work/state"
