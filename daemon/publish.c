@@ -13,7 +13,7 @@
 #include "daemon/priv.h"
 #include "proto/proto.h"
 
-enum { ENCODE_USERS = 256, HEADERS = 3, FLUSH_MS = 1000, TELL_AFTER_S = 10, STOP_AFTER_S = 10 };
+enum { ENCODE_USERS = 256, HEADERS = 3, FLUSH_MS = 1000, SEND_MS = 1000, TELL_AFTER_S = 10, STOP_AFTER_S = 10 };
 
 struct hr_publisher {
 	struct hr_sink *sink;
@@ -68,7 +68,10 @@ bool hr_publisher_open(struct hr_pipeline *p, struct hr_error *err)
 		    !hr_topic_create(&kafka, c->output_users_topic, c->output_partitions, true, 10000, err))
 			return hr_context(err, "output");
 	}
-	return hr_sink_open(&kafka, &p->publisher->sink, err);
+	if (!hr_sink_open(&kafka, &p->publisher->sink, err))
+		return false;
+	hr_sink_patience(p->publisher->sink, SEND_MS);
+	return true;
 }
 
 void hr_publisher_close(struct hr_publisher *pub)
@@ -100,6 +103,8 @@ static void send_record(struct hr_pipeline *p, const char *topic, const char *pr
 	while (!p->publisher->abandoned &&
 	       !hr_sink_send(p->publisher->sink, topic, key, key_len, value, value_len, -1, headers, header_count, &err))
 		wait_out(p, &err);
+	if (!p->publisher->abandoned)
+		went_through(p->publisher);
 }
 
 static void send_message(struct hr_pipeline *p, const struct hr_snapshot *s, const char *topic, const char *prefix,

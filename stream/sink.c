@@ -9,13 +9,14 @@
 #include "base/mem.h"
 #include "stream/kafka.h"
 
-#define FULL_WAIT_US 60000000 /* how long a send waits for room */
+#define FULL_WAIT_MS 60000    /* how long a send waits for room, unless told otherwise */
 #define RESENDS_MAX 3
 #define POLL_EVERY 64         /* sends between two looks at delivery reports */
 
 /* All of it belongs to the thread that sends; delivery reports are served in its calls. */
 struct hr_sink {
 	struct hr_kafka kafka; /* first: the client's opaque */
+	int full_wait_ms;
 	uint64_t sent, failed; /* failed: since the last flush */
 	char first_failure[256];
 	_Atomic uint64_t delivered; /* written by the owner, read by any thread */
@@ -97,6 +98,7 @@ bool hr_sink_open(const struct hr_kafka_config *config, struct hr_sink **ret_sin
 	struct hr_sink *s = hr_alloc(1, sizeof *s);
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
+	s->full_wait_ms = FULL_WAIT_MS;
 	rd_kafka_conf_set_dr_msg_cb(conf, take_report);
 	if (!hr_kafka_open(&s->kafka, RD_KAFKA_PRODUCER, config, defaults, owned, conf, err)) {
 		hr_free(s);
@@ -105,6 +107,8 @@ bool hr_sink_open(const struct hr_kafka_config *config, struct hr_sink **ret_sin
 	*ret_sink = s;
 	return true;
 }
+
+void hr_sink_patience(struct hr_sink *s, int full_wait_ms) { s->full_wait_ms = full_wait_ms; }
 
 static rd_kafka_headers_t *copy_headers(const struct hr_header *headers, size_t count)
 {
@@ -125,8 +129,8 @@ static bool fail_send(struct hr_sink *s, const char *topic, rd_kafka_resp_err_t 
 	}
 	if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		return hr_fail(err, HR_E_BROKER, "topic \"%s\": could not send: %s", topic, rd_kafka_err2str(code));
-	(void)hr_fail(err, HR_E_BROKER, "topic \"%s\": %d records wait and none was taken for %d s", topic,
-	              rd_kafka_outq_len(s->kafka.rk), FULL_WAIT_US / 1000000);
+	(void)hr_fail(err, HR_E_BROKER, "topic \"%s\": %d records wait and none was taken for %d ms", topic,
+	              rd_kafka_outq_len(s->kafka.rk), s->full_wait_ms);
 	if (err != NULL)
 		err->retriable = true;
 	return hr_kafka_blame(&s->kafka, err);
@@ -136,7 +140,8 @@ bool hr_sink_send(struct hr_sink *s, const char *topic, const void *key, size_t 
                   size_t value_len, int64_t timestamp_ms, const struct hr_header *headers, size_t header_count,
                   struct hr_error *err)
 {
-	const int64_t end = hr_mono_us() + FULL_WAIT_US, timestamp = timestamp_ms < 0 ? 0 : timestamp_ms; /* 0: now */
+	const int64_t end = hr_mono_us() + (int64_t)s->full_wait_ms * 1000;
+	const int64_t timestamp = timestamp_ms < 0 ? 0 : timestamp_ms; /* 0: now */
 	rd_kafka_headers_t *copy = copy_headers(headers, header_count);
 	rd_kafka_resp_err_t code;
 

@@ -14,8 +14,11 @@ struct hr_header {
 
 HR_MUST_USE bool hr_sink_open(const struct hr_kafka_config *config, struct hr_sink **ret_sink, struct hr_error *err);
 
+/** How long a send waits for room in a full queue before it fails as retriable; a minute, unless told otherwise. */
+void hr_sink_patience(struct hr_sink *s, int full_wait_ms);
+
 /**
- * Queues one record; key and value are copied. Waits while the producer's queue is full (back-pressure), up to a minute.
+ * Queues one record; key and value are copied. Waits while the producer's queue is full (back-pressure), as hr_sink_patience says.
  * @param value  NULL: a tombstone
  * @param timestamp_ms  -1: now
  * Fails on a fatal producer error: close, open again, and republish from the cursor.

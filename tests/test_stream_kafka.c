@@ -670,11 +670,29 @@ static void properties_that_headrace_owns_are_refused_with_the_reason(void **sta
 	assert_null(strstr(err.msg, "secret"));
 }
 
+static void a_send_into_a_full_queue_fails_when_its_patience_is_over(void **state)
+{
+	const char *const properties[] = {"queue.buffering.max.messages=1", NULL};
+	const struct hr_kafka_config away = {.brokers = "127.0.0.1:1", .properties = properties};
+	struct hr_sink *s = NULL;
+
+	(void)state;
+	ASSERT_OK(hr_sink_open(&away, &s, &err));
+	hr_sink_patience(s, 200);
+	const int64_t began = hr_mono_us();
+	ASSERT_OK(hr_sink_send(s, "one", "a", 1, "a", 1, -1, NULL, 0, &err));
+	ASSERT_FAILS(hr_sink_send(s, "one", "b", 1, "b", 1, -1, NULL, 0, &err), HR_E_BROKER, "1 records wait and none was taken for 200 ms");
+	assert_true(err.retriable);
+	assert_true(hr_mono_us() - began < 20000000);
+	hr_sink_close(s, 0);
+}
+
 #define WITH_BROKER(test) cmocka_unit_test_setup_teardown(test, start_broker, stop_broker)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_send_into_a_full_queue_fails_when_its_patience_is_over),
 		WITH_BROKER(every_record_comes_once_and_positions_are_exact),
 		WITH_BROKER(records_are_handed_out_in_pieces_of_any_size),
 		WITH_BROKER(a_source_starts_at_the_stored_offsets),
