@@ -151,9 +151,7 @@ double hr_metrics_ndcg(const struct hr_metrics *m, enum hr_ranker ranker, enum h
 
 struct hr_histogram *hr_metrics_freshness(struct hr_metrics *m) { return &m->freshness_ms; }
 
-void hr_metrics_write(struct hr_metrics *m, struct hr_buf *out)
+void hr_metrics_write(const struct hr_metrics *m, struct hr_buf *out)
 {
-	hr_metric_set(&m->row[HR_M_FRESH_P50], (double)hr_histogram_quantile(&m->freshness_ms, .5) / 1000);
-	hr_metric_set(&m->row[HR_M_FRESH_P99], (double)hr_histogram_quantile(&m->freshness_ms, .99) / 1000);
 	hr_metric_write(m->row, METRIC_COUNT, out);
 }

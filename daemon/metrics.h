@@ -26,8 +26,8 @@
 	X(BARRIER, "barrier_number", NULL, "Newest durable barrier.") \
 	X(BARRIER_SECONDS, "barrier_write_seconds", NULL, "Time the newest barrier took to become durable.") \
 	X(BARRIER_STALL, "barrier_stall_seconds", NULL, "Time ingest stood still for the newest barrier.") \
-	X(FRESH_P50, "freshness_seconds", "quantile=\"0.5\"", "Broker timestamp of an event to acknowledged vector.") \
-	X(FRESH_P99, "freshness_seconds", "quantile=\"0.99\"", "Broker timestamp of an event to acknowledged vector.") \
+	X(FRESH_P50, "freshness_seconds", "quantile=\"0.5\"", "Broker timestamp of an event to acknowledged vector, over the newest refresh.") \
+	X(FRESH_P99, "freshness_seconds", "quantile=\"0.99\"", "Broker timestamp of an event to acknowledged vector, over the newest refresh.") \
 	X(LOSS, "train_loss", NULL, "Loss of the newest step, nats, all objectives with their weights.") \
 	X(FROZEN, "train_frozen", NULL, "1: learning has stopped after three refused steps in a row.") \
 	X(USERS, "state_users", NULL, "Users ever seen.") \
@@ -57,8 +57,8 @@ void hr_metrics_quality(struct hr_metrics *m, const struct hr_score *score); /* 
 /** Recall@10, NDCG@10 or recall@20 of a ranker over the sliding window, as last told. */
 double hr_metrics_recall(const struct hr_metrics *m, enum hr_ranker ranker, enum hr_slice slice, unsigned k);
 double hr_metrics_ndcg(const struct hr_metrics *m, enum hr_ranker ranker, enum hr_slice slice, unsigned k);
-struct hr_histogram *hr_metrics_freshness(struct hr_metrics *m); /* ms */
+struct hr_histogram *hr_metrics_freshness(struct hr_metrics *m); /* ms, since the start */
 
-void hr_metrics_write(struct hr_metrics *m, struct hr_buf *out);
+void hr_metrics_write(const struct hr_metrics *m, struct hr_buf *out);
 
 #endif

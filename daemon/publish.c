@@ -275,18 +275,26 @@ static void send_marker(struct hr_pipeline *p, const struct hr_snapshot *s, cons
 	send_message(p, s, p->config->output_items_topic, "", "refresh", strlen("refresh"), &r.base);
 }
 
+/* Of this refresh alone in the gauges: a backlog that was read once would stand in an average for ever. */
 static void tell_freshness(struct hr_pipeline *p, struct hr_work *const *works, size_t count)
 {
+	struct hr_histogram here = {0};
 	const int64_t now = hr_wall_ms();
 
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = 0; j < works[i]->arrived_count; j++) {
 			const int64_t age = now - works[i]->arrived_ms[j];
 
-			if (works[i]->arrived_ms[j] >= 0)
-				hr_histogram_add(hr_metrics_freshness(p->metrics), age > 0 ? (uint64_t)age : 0);
+			if (works[i]->arrived_ms[j] < 0)
+				continue;
+			hr_histogram_add(&here, age > 0 ? (uint64_t)age : 0);
+			hr_histogram_add(hr_metrics_freshness(p->metrics), age > 0 ? (uint64_t)age : 0);
 		}
 	}
+	if (atomic_load(&here.total) == 0)
+		return;
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_FRESH_P50), (double)hr_histogram_quantile(&here, .5) / 1000);
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_FRESH_P99), (double)hr_histogram_quantile(&here, .99) / 1000);
 }
 
 static void refresh(struct hr_pipeline *p, struct hr_work *const *works, size_t count)
