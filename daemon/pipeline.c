@@ -10,7 +10,10 @@
 #include "daemon/rebuild_priv.h"
 
 /* Steps that may wait for the trainer: enough to hide a barrier, few enough that lag shows early. */
-enum { STEPS_BOUND = 64, BARRIERS_BOUND = 2, REFRESHES_BOUND = 64 };
+enum { STEPS_BOUND = 64, BARRIERS_BOUND = 2 };
+/* Durable barriers that wait for the broker. Each holds a picture of all item vectors and every page that moved, tens of
+ * megabytes with a large catalogue, and the publisher has as many again in hand. */
+enum { REFRESHES_BOUND = 8 };
 enum { ASK_MS = 10000 }; /* for one question to the broker */
 
 void hr_pipeline_die(const char *what, const struct hr_error *err)

@@ -329,7 +329,7 @@ static void refresh(struct hr_pipeline *p, struct hr_work *const *works, size_t 
 
 void *hr_publish_main(void *pipeline)
 {
-	enum { TOGETHER = 64 };
+	enum { TOGETHER = 8 };
 	struct hr_pipeline *p = pipeline;
 	struct hr_work *works[TOGETHER];
 
