@@ -154,6 +154,13 @@ static void settle_frozen(struct hr_pipeline *p)
 	       "steps=%llu", (unsigned long long)hr_trainer_steps(p->trainer));
 }
 
+/* What was true at the barrier is told from the start: a gauge at 0 until the next one would look like a collapse. */
+static void first_metrics(struct hr_pipeline *p, const struct hr_barrier *row)
+{
+	hr_metrics_quality(p->metrics, hr_trainer_score(p->trainer));
+	hr_metric_set(hr_metric_of(p->metrics, HR_M_BARRIER), (double)row->number);
+}
+
 static void first_snapshot(struct hr_pipeline *p, const struct hr_barrier *row)
 {
 	p->newest = hr_trainer_snapshot(p->trainer);
@@ -199,8 +206,10 @@ static bool open_all(struct hr_pipeline *p, struct hr_error *err)
 	if (p->decoder == NULL)
 		return hr_fail(err, HR_E_CONFIG, "events.json: a path is empty, has more than 8 parts, or goes on below another");
 	const bool loaded = load_state(p, &row, err);
-	if (loaded)
+	if (loaded) {
 		first_snapshot(p, &row);
+		first_metrics(p, &row);
+	}
 	const bool fresh = row.number == 0;
 	hr_barrier_fini(&row);
 	if (loaded && p->rebuild != NULL)

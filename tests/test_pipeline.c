@@ -145,6 +145,22 @@ static void an_item_whose_price_is_no_number_is_described_without(void **state)
 	hr_pipeline_free(p);
 }
 
+static void records_that_are_all_refused_become_durable_too(void **state)
+{
+	struct world *w = *state;
+	const int64_t until = hr_mono_us() + 3000000;
+	struct hr_error err;
+
+	struct hr_pipeline *p = start(w);
+	while (hr_mono_us() < until && hr_pipeline_durable(p) == 0) { /* never idle */
+		send(w, "k", 1, "", 0);
+		assert_ok(hr_sink_flush(w->sink, DEADLINE_MS, &err), &err);
+	}
+	assert_true(hr_pipeline_durable(p) >= 1);
+	hr_pipeline_stop(p);
+	hr_pipeline_free(p);
+}
+
 static void another_training_setting_does_not_continue_a_state(void **state)
 {
 	struct world *w = *state;
@@ -159,6 +175,79 @@ static void another_training_setting_does_not_continue_a_state(void **state)
 	set(&w->config, "model.heads=1");
 	assert_false(hr_pipeline_start(&w->config, &p, &err));
 	assert_int_equal(err.code, HR_E_CONFIG);
+}
+
+static bool keep_trainer(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len,
+                         struct hr_error *err)
+{
+	(void)number, (void)err;
+	if (cls == HR_REC_TRAINER)
+		hr_buf_bytes(ctx, bytes, len);
+	return true;
+}
+
+/* Writes a barrier after which three steps in a row were refused; the layout is at the head of model/state.c. */
+static void freeze(const char *dir)
+{
+	enum { REFUSED_AT = 1 + 8 + 8 + 4 };
+	struct hr_manifest any = {0};
+	struct hr_changes *changes = hr_changes_new();
+	struct hr_buf trainer = {0};
+	struct hr_barrier row;
+	struct hr_store *store;
+	char notice[HR_NOTICE_BYTES];
+	struct hr_error err;
+
+	assert_ok(hr_store_open(dir, &any, &store, &row, notice, &err), &err);
+	assert_ok(hr_store_load(store, keep_trainer, &trainer, &err), &err);
+	assert_true(trainer.len > REFUSED_AT);
+	trainer.p[REFUSED_AT] = HR_REFUSED_MAX;
+	hr_changes_put(changes, HR_REC_TRAINER, 0, trainer.p, trainer.len);
+	row.number++;
+	assert_ok(hr_store_commit(store, changes, &row, &err), &err);
+	hr_changes_free(changes);
+	hr_barrier_fini(&row);
+	hr_buf_fini(&trainer);
+	hr_store_close(store);
+}
+
+/* Steps that are taken over 300 more events, which make `records` in all. */
+static uint64_t steps_to(struct world *w, uint64_t records)
+{
+	produce(w, 300);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, records);
+	hr_pipeline_stop(p);
+	const uint64_t steps = hr_metric_count(hr_metric_of(hr_pipeline_metrics(p), HR_M_STEPS));
+	hr_pipeline_free(p);
+	return steps;
+}
+
+static void frozen_learning_goes_on_with_train_thaw_only(void **state)
+{
+	struct world *w = *state;
+
+	assert_true(steps_to(w, 300) > 0);
+	freeze(w->state);
+	assert_int_equal(steps_to(w, 600), 0);
+	set(&w->config, "train.thaw=true");
+	assert_true(steps_to(w, 900) > 0);
+	set(&w->config, "train.thaw=false");
+	assert_true(steps_to(w, 1200) > 0);
+}
+
+static void what_the_state_knows_is_told_before_the_first_barrier(void **state)
+{
+	struct world *w = *state;
+
+	assert_true(steps_to(w, 300) > 0);
+	struct hr_pipeline *p = start(w);
+	const double barrier = hr_metric_value(hr_metric_of(hr_pipeline_metrics(p), HR_M_BARRIER));
+	const double recall = hr_metrics_recall(hr_pipeline_metrics(p), HR_RANK_POPULARITY, HR_SLICE_ALL, 20);
+	assert_true(barrier >= 1);
+	assert_true(recall > 0);
+	hr_pipeline_stop(p);
+	hr_pipeline_free(p);
 }
 
 static void a_stop_with_the_broker_gone_ends_and_keeps_the_state(void **state)
@@ -185,6 +274,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_without_loss_or_double, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_records_are_counted_and_lose_nothing_else, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_item_whose_price_is_no_number_is_described_without, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(records_that_are_all_refused_become_durable_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(frozen_learning_goes_on_with_train_thaw_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_the_state_knows_is_told_before_the_first_barrier, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stop_with_the_broker_gone_ends_and_keeps_the_state, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_training_setting_does_not_continue_a_state, set_up, tear_down),
 	};
