@@ -20,13 +20,12 @@ static void print_item(struct hr_pipeline *p, uint32_t row, FILE *out)
 	hr_intake_unlock(in);
 }
 
-/* The item with most events among rows whose title starts with another word than those shown already. */
-static uint32_t popular_item(struct hr_pipeline *p, const struct hr_snapshot *s, const uint32_t *shown, size_t shown_count)
+/* The most popular item that is not near one shown already. */
+static uint32_t popular_item(const struct hr_snapshot *s, const uint32_t *shown, size_t shown_count)
 {
 	uint32_t best = HR_NONE;
 	float most = -INFINITY;
 
-	(void)p;
 	for (uint32_t row = 0; row < s->rows; row++) {
 		bool used = !s->live[row];
 
@@ -131,7 +130,7 @@ void hr_showcase(struct hr_pipeline *p, FILE *out)
 	size_t len;
 
 	for (size_t i = 0; i < ITEMS; i++) {
-		shown[i] = popular_item(p, s, shown, i);
+		shown[i] = popular_item(s, shown, i);
 		if (shown[i] == HR_NONE)
 			break;
 		show_neighbours(p, s, shown[i], out);
