@@ -85,6 +85,18 @@ void hr_idmap_prefetch(const struct hr_idmap *m, uint64_t hash)
 	__builtin_prefetch(&m->slots[(size_t)hash & (m->slot_count - 1)]);
 }
 
+uint32_t hr_idmap_guess(const struct hr_idmap *m, uint64_t hash)
+{
+	const size_t mask = m->slot_count - 1;
+
+	for (size_t i = (size_t)hash & mask;; i = (i + 1) & mask)
+		if (m->slots[i].number == HR_NONE || m->slots[i].tag == (uint32_t)(hash >> 32))
+			return m->slots[i].number;
+}
+
+void hr_idmap_prefetch_place(const struct hr_idmap *m, uint32_t number) { __builtin_prefetch(&m->place[number]); }
+void hr_idmap_prefetch_id(const struct hr_idmap *m, uint32_t number) { __builtin_prefetch(m->ids + m->place[number]); }
+
 uint32_t hr_idmap_find(const struct hr_idmap *m, const void *id, size_t len)
 {
 	return hr_idmap_find_hashed(m, hr_hash(id, len), id, len);

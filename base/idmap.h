@@ -27,6 +27,11 @@ uint32_t hr_idmap_add(struct hr_idmap *m, const void *id, size_t len, bool *ret_
 /** As find, with the hash from hr_hash(id, len) known already: touch the slots of a group first, look up later. */
 uint32_t hr_idmap_find_hashed(const struct hr_idmap *m, uint64_t hash, const void *id, size_t len);
 void hr_idmap_prefetch(const struct hr_idmap *m, uint64_t hash);
+/** The number that hash most likely belongs to, by what the slots alone say; HR_NONE: surely new. For fetching ahead only. */
+uint32_t hr_idmap_guess(const struct hr_idmap *m, uint64_t hash);
+/** Fetches what find will compare for a number: first where its id stands, then the id. */
+void hr_idmap_prefetch_place(const struct hr_idmap *m, uint32_t number);
+void hr_idmap_prefetch_id(const struct hr_idmap *m, uint32_t number);
 
 /** The id behind a number: borrowed until the next add. */
 const uint8_t *hr_idmap_id(const struct hr_idmap *m, uint32_t number, size_t *ret_len);

@@ -163,7 +163,7 @@ static enum hr_outcome take_event(struct hr_intake *in, const struct hr_event *e
 	const struct hr_history before = {.past = kept, .len = now.len, .events = now.events};
 	uint16_t place;
 
-	if (now.len != 0)
+	if (in->config.every != 0 && now.len != 0)
 		memcpy(kept, now.past, now.len * sizeof *kept);
 	switch (hr_histories_append(in->histories, user, &past, e->id, e->id_len, &place)) {
 	case HR_DUPLICATE: return HR_OUT_DUPLICATE;
@@ -171,7 +171,8 @@ static enum hr_outcome take_event(struct hr_intake *in, const struct hr_event *e
 	case HR_APPENDED: break;
 	}
 	enter_event(in, e, row, before);
-	hr_schedule_event(in->schedule, user);
+	if (in->config.every != 0)
+		hr_schedule_event(in->schedule, user);
 	in->arrived_ms = hr_grow(in->arrived_ms, &in->arrived_cap, in->arrived_count + 1, sizeof *in->arrived_ms);
 	in->arrived_ms[in->arrived_count++] = timestamp_ms;
 	return HR_OUT_TRAINED;
@@ -262,6 +263,15 @@ enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *r
 	hr_order_record(&in->order, record->partition);
 	account_for(in, p, record->offset, outcome, *ret_why);
 	return outcome;
+}
+
+void hr_intake_fetch(const struct hr_intake *in, const struct hr_record *records, size_t count)
+{
+	struct hr_user_id id[HR_FETCH_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		id[i] = (struct hr_user_id){records[i].key, records[i].key == NULL ? 0 : records[i].key_len};
+	hr_histories_fetch(in->histories, id, count);
 }
 
 void hr_intake_item(struct hr_intake *in, const void *id, size_t id_len, const char *title, const char *const *category,

@@ -54,6 +54,10 @@ void hr_intake_begin(struct hr_intake *in, int32_t partition, int64_t begin);
 enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *record, struct hr_decoder *decoder,
                                  enum hr_reject *ret_why);
 
+/** Brings what the next records (at most HR_FETCH_MAX) will touch into the cache; changes nothing. Goes by their keys, which
+ * are users' ids where producers keep to the contract. */
+void hr_intake_fetch(const struct hr_intake *in, const struct hr_record *records, size_t count);
+
 /** Takes a decoded event that has no record: files. partition and offset count as usual. */
 enum hr_outcome hr_intake_event(struct hr_intake *in, const struct hr_event *event, int32_t partition, int64_t offset,
                                 int64_t timestamp_ms, enum hr_reject *ret_why);

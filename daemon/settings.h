@@ -83,7 +83,8 @@
 	  "Newest events kept for each user, and seen by the encoder.") \
 	X(admit_min_count, "admit.min_count", U32, "1", 1, 1000000, T, "sightings", \
 	  "Sightings of an item before it gets a vector.") \
-	X(train_every, "train.every", U32, "32", 1, 100000, T, "events", "One training step after this many events.") \
+	X(train_every, "train.every", U32, "32", 0, 100000, T, "events", \
+	  "One training step after this many events; 0: state only, nothing is trained.") \
 	X(train_window, "train.window", U32, "512", 1, 1000000, T, "events", \
 	  "Newest events that each step trains on: an event is visited window / every times.") \
 	X(train_rehearsal, "train.rehearsal", F32, "1", 0, 16, T, "histories", \

@@ -21,8 +21,9 @@ struct block {
 struct hr_changes {
 	struct hr_change *change; /* count, in order of first put */
 	size_t change_cap, count, bytes;
-	uint32_t *slot; /* open addressing: index into change plus one, 0 for empty; at most half full */
-	size_t slot_count;
+	uint64_t next[HR_CLASS_LAST - HR_CLASS_FIRST + 1]; /* a number from here on is new to its class */
+	uint32_t *slot; /* open addressing: index into change plus one, 0 for empty; at most half full; indexed changes only */
+	size_t slot_count, indexed;
 	struct block *blocks;
 	struct hr_buf order;
 };
@@ -98,30 +99,36 @@ static uint32_t *seek(const struct hr_changes *c, uint8_t cls, uint32_t number)
 	}
 }
 
-static void widen_slots(struct hr_changes *c)
+/* The numbers of a class come in ascending order, mostly, and are then surely new: the index is made when somebody asks. */
+static void index_all(struct hr_changes *c)
 {
-	hr_free(c->slot);
-	c->slot_count *= 2;
-	c->slot = hr_alloc(c->slot_count, sizeof *c->slot);
-	for (size_t i = 0; i < c->count; i++)
-		*seek(c, c->change[i].cls, c->change[i].number) = (uint32_t)i + 1;
+	if (c->count * 2 > c->slot_count) {
+		hr_free(c->slot);
+		while (c->count * 2 > c->slot_count)
+			c->slot_count *= 2;
+		c->slot = hr_alloc(c->slot_count, sizeof *c->slot);
+		c->indexed = 0;
+	}
+	for (; c->indexed < c->count; c->indexed++)
+		*seek(c, c->change[c->indexed].cls, c->change[c->indexed].number) = (uint32_t)c->indexed + 1;
 }
 
 static struct hr_change *find_or_add(struct hr_changes *c, uint8_t cls, uint32_t number)
 {
-	uint32_t *slot = seek(c, cls, number);
+	uint64_t *next = &c->next[cls - HR_CLASS_FIRST];
 
-	if (*slot != 0)
-		return &c->change[*slot - 1];
-	if ((c->count + 1) * 2 > c->slot_count) {
-		widen_slots(c);
-		slot = seek(c, cls, number);
+	if (number < *next) {
+		index_all(c);
+		const uint32_t slot = *seek(c, cls, number);
+		if (slot != 0)
+			return &c->change[slot - 1];
+	} else {
+		*next = (uint64_t)number + 1;
 	}
 	c->change = hr_grow(c->change, &c->change_cap, c->count + 1, sizeof *c->change);
 	c->change[c->count] = (struct hr_change){.cls = cls, .number = number};
-	*slot = (uint32_t)++c->count;
 	c->bytes += HR_KEY_RECORD;
-	return &c->change[c->count - 1];
+	return &c->change[c->count++];
 }
 
 static uint8_t *room(struct hr_changes *c, size_t bytes)
@@ -139,22 +146,33 @@ static uint8_t *room(struct hr_changes *c, size_t bytes)
 	return at;
 }
 
-/* The bytes are copied once, behind their name, which the digest covers; then the CRC takes the place of the name. */
+/* The bytes are copied once, with room for their name in front. */
 static void fill(struct hr_changes *c, struct hr_change *change, const void *bytes, size_t len)
 {
-	uint8_t *named = room(c, NAME_BYTES + len), *data = named + NAME_BYTES, key[HR_KEY_RECORD];
+	uint8_t *data = room(c, NAME_BYTES + len) + NAME_BYTES;
+
+	if (len != 0)
+		memcpy(data, bytes, len);
+	change->value = data - HR_VALUE_CRC;
+	change->value_len = HR_VALUE_CRC + len;
+	change->sealed = false;
+}
+
+/* Behind its name a record is hashed for the digest; then the CRC takes the place of the name. Left to the writer, so that
+ * ingest does not stand still for it. */
+static void seal(struct hr_change *change)
+{
+	uint8_t *data = change->value + HR_VALUE_CRC, *named = data - NAME_BYTES, key[HR_KEY_RECORD];
 	const uint32_t number = htole32(change->number);
+	const size_t len = change->value_len - HR_VALUE_CRC;
 
 	named[0] = change->cls;
 	memcpy(named + 1, &number, sizeof number);
-	if (len != 0)
-		memcpy(data, bytes, len);
 	change->hash = hr_record_hash(named, NAME_BYTES + len);
 	hr_record_key(key, change->cls, change->number);
 	const uint32_t crc = hr_value_crc(key, sizeof key, data, len);
-	memcpy(data - sizeof crc, &crc, sizeof crc);
-	change->value = data - sizeof crc;
-	change->value_len = sizeof crc + len;
+	memcpy(change->value, &crc, sizeof crc);
+	change->sealed = true;
 }
 
 void hr_changes_put(void *changes, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len)
@@ -172,8 +190,9 @@ void hr_changes_put(void *changes, enum hr_record_class cls, uint32_t number, co
 	c->bytes += change->value_len;
 }
 
-const uint8_t *hr_changes_get(const struct hr_changes *c, enum hr_record_class cls, uint32_t number, size_t *ret_len)
+const uint8_t *hr_changes_get(struct hr_changes *c, enum hr_record_class cls, uint32_t number, size_t *ret_len)
 {
+	index_all(c);
 	const uint32_t slot = *seek(c, (uint8_t)cls, number);
 
 	if (slot == 0 || c->change[slot - 1].value == NULL)
@@ -195,6 +214,9 @@ struct hr_change *hr_changes_sorted(const struct hr_changes *c)
 {
 	struct hr_change *sorted = hr_alloc(c->count, sizeof *sorted);
 
+	for (size_t i = 0; i < c->count; i++)
+		if (c->change[i].value != NULL && !c->change[i].sealed)
+			seal(&c->change[i]);
 	if (c->count != 0)
 		memcpy(sorted, c->change, c->count * sizeof *sorted);
 	qsort(sorted, c->count, sizeof *sorted, by_key);

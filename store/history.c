@@ -12,7 +12,12 @@
 #include "store/pages.h"
 #include "store/pool.h"
 
-enum { RECORD_VERSION = 1, PAST_BYTES = 8 + 4 + 1, FLAG_FORGOTTEN = 1 };
+enum {
+	RECORD_VERSION = 1,
+	PAST_BYTES = 8 + 4 + 1,
+	FLAG_FORGOTTEN = 1,
+	AHEAD = 8, /* users whose blocks are fetched while one is written */
+};
 _Static_assert(sizeof(struct hr_past) == 16, "an event costs 16 bytes of memory");
 
 struct user {
@@ -95,6 +100,48 @@ struct hr_history hr_histories_get(const struct hr_histories *h, uint32_t user)
 	const struct user *u = at(h, user);
 
 	return (struct hr_history){.past = u->past, .len = u->len, .events = u->events};
+}
+
+static void fetch_lines(const void *p, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += HR_CACHE_LINE)
+		__builtin_prefetch((const uint8_t *)p + i);
+}
+
+/* What an append reads and writes of a user: the end of the history, all of it when it is full, and the event ids. */
+static void fetch_blocks(const struct hr_histories *h, const struct user *u)
+{
+	if (u->len == h->length)
+		fetch_lines(u->past, u->len * sizeof *u->past);
+	else if (u->len > 0)
+		fetch_lines(u->past + u->len - 1, 2 * sizeof *u->past);
+	if (u->seen_len > 0)
+		fetch_lines(u->seen, u->seen_len * sizeof *u->seen);
+}
+
+void hr_histories_fetch(const struct hr_histories *h, const struct hr_user_id *id, size_t count)
+{
+	uint64_t hash[HR_FETCH_MAX];
+	uint32_t user[HR_FETCH_MAX];
+
+	HR_ASSERT(count <= HR_FETCH_MAX);
+	for (size_t i = 0; i < count; i++) {
+		hash[i] = id[i].len != 0 ? hr_hash(id[i].p, id[i].len) : 0;
+		hr_idmap_prefetch(h->ids, hash[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		user[i] = id[i].len != 0 ? hr_idmap_guess(h->ids, hash[i]) : HR_NONE;
+		if (user[i] == HR_NONE)
+			continue;
+		hr_idmap_prefetch_place(h->ids, user[i]);
+		fetch_lines(at(h, user[i]), sizeof(struct user));
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (user[i] == HR_NONE)
+			continue;
+		hr_idmap_prefetch_id(h->ids, user[i]);
+		fetch_blocks(h, at(h, user[i]));
+	}
 }
 
 bool hr_histories_forgotten(const struct hr_histories *h, uint32_t user) { return at(h, user)->forgotten; }
@@ -201,42 +248,68 @@ bool hr_histories_forget(struct hr_histories *h, uint32_t user)
 	return true;
 }
 
-static void encode_past(const struct user *u, struct hr_buf *out)
+static uint8_t *put_u16(uint8_t *to, uint16_t v)
 {
-	uint8_t bytes[HR_HISTORY_MAX * PAST_BYTES], *to = bytes;
-
-	for (uint16_t i = 0; i < u->len; i++, to += PAST_BYTES) {
-		const uint64_t time = htole64((uint64_t)u->past[i].time_ms);
-		const uint32_t item = htole32(u->past[i].item);
-
-		memcpy(to, &time, sizeof time);
-		memcpy(to + 8, &item, sizeof item);
-		to[12] = u->past[i].kind;
-	}
-	hr_buf_bytes(out, bytes, (size_t)(to - bytes));
+	v = htole16(v);
+	memcpy(to, &v, sizeof v);
+	return to + sizeof v;
 }
 
+static uint8_t *put_u32(uint8_t *to, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(to, &v, sizeof v);
+	return to + sizeof v;
+}
+
+static uint8_t *put_u64(uint8_t *to, uint64_t v)
+{
+	v = htole64(v);
+	memcpy(to, &v, sizeof v);
+	return to + sizeof v;
+}
+
+static uint8_t *put_past(uint8_t *to, const struct user *u)
+{
+	for (uint16_t i = 0; i < u->len; i++) {
+		to = put_u64(to, (uint64_t)u->past[i].time_ms);
+		to = put_u32(to, u->past[i].item);
+		*to++ = u->past[i].kind;
+	}
+	return to;
+}
+
+/* Into room at once, not field by field into a buffer that may grow: ingest stands still for it at a barrier. */
 void hr_histories_encode(const struct hr_histories *h, uint32_t user, struct hr_buf *out)
 {
+	enum { FIXED = 8 + 8 + 1 + 2 + 1 };
+	uint8_t bytes[FIXED + HR_HISTORY_MAX * PAST_BYTES + HR_SEEN_MAX * sizeof(uint64_t)], *to = bytes;
 	const struct user *u = at(h, user);
 	size_t id_len;
 	const uint8_t *id = hr_idmap_id(h->ids, user, &id_len);
 
 	hr_buf_u8(out, RECORD_VERSION);
 	hr_buf_blob(out, id, id_len);
-	hr_buf_u64(out, u->events);
-	hr_buf_u64(out, u->changed);
-	hr_buf_u8(out, u->forgotten ? FLAG_FORGOTTEN : 0);
-	hr_buf_u16(out, u->len);
-	encode_past(u, out);
-	hr_buf_u8(out, u->seen_len);
+	to = put_u64(to, u->events);
+	to = put_u64(to, u->changed);
+	*to++ = u->forgotten ? FLAG_FORGOTTEN : 0;
+	to = put_u16(to, u->len);
+	to = put_past(to, u);
+	*to++ = u->seen_len;
 	for (uint8_t i = 0; i < u->seen_len; i++)
-		hr_buf_u64(out, u->seen[i]);
+		to = put_u64(to, u->seen[i]);
+	hr_buf_bytes(out, bytes, (size_t)(to - bytes));
 }
 
 const uint32_t *hr_histories_dirty(struct hr_histories *h, size_t *ret_count)
 {
 	return hr_dirty_list(&h->dirty, ret_count);
+}
+
+static void fetch_all(const struct user *u)
+{
+	fetch_lines(u->past, u->len * sizeof *u->past);
+	fetch_lines(u->seen, u->seen_len * sizeof *u->seen);
 }
 
 void hr_histories_collect(struct hr_histories *h, uint64_t barrier, hr_record_put_fn *put, void *ctx)
@@ -245,6 +318,8 @@ void hr_histories_collect(struct hr_histories *h, uint64_t barrier, hr_record_pu
 	const uint32_t *dirty = hr_dirty_list(&h->dirty, &n);
 
 	for (size_t i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			fetch_all(at(h, dirty[i + AHEAD]));
 		at(h, dirty[i])->changed = barrier;
 		hr_buf_clear(&h->record);
 		hr_histories_encode(h, dirty[i], &h->record);

@@ -46,6 +46,20 @@ uint32_t hr_histories_count(const struct hr_histories *h); /* users ever, the fo
 
 struct hr_history hr_histories_get(const struct hr_histories *h, uint32_t user);
 
+#define HR_FETCH_MAX 64u
+
+/** A user's id as it stands in a record. */
+struct hr_user_id {
+	const void *p;
+	size_t len; /* 0: nothing to fetch */
+};
+
+/**
+ * Brings what the next appends of these users will touch into the cache, one level of pointers after the other for all of
+ * them, so that their waits for memory overlap. Changes nothing. count <= HR_FETCH_MAX
+ */
+void hr_histories_fetch(const struct hr_histories *h, const struct hr_user_id *id, size_t count);
+
 /**
  * Puts an event into a user's history, unless it is a duplicate: the same event id among the last HR_SEEN_MAX, or without
  * an id the same item, kind and time in the history. A late event (older than the newest) is inserted by time; one older

@@ -33,11 +33,12 @@ struct hr_store {
 
 /** One record of a barrier, ready to be written. */
 struct hr_change {
-	const uint8_t *value; /* u32 CRC | bytes; NULL: delete */
+	uint8_t *value; /* u32 CRC | bytes; NULL: delete */
 	size_t value_len;
 	struct hr_hash128 hash; /* its part of the digest; zero for delete */
 	uint32_t number;
 	uint8_t cls;
+	bool sealed; /* hash and CRC are there; hr_changes_sorted sees to it */
 };
 
 /** The changes by key, ascending; hr_changes_count() of them; hr_free() it. */

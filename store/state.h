@@ -41,7 +41,7 @@ void hr_changes_each(const struct hr_changes *c, hr_record_put_fn *put, void *ct
 size_t hr_changes_bytes(const struct hr_changes *c); /* keys and values that will be written */
 size_t hr_changes_count(const struct hr_changes *c);
 /** The bytes put for a name, or NULL (none, or a delete); borrowed, good until _free. */
-const uint8_t *hr_changes_get(const struct hr_changes *c, enum hr_record_class cls, uint32_t number, size_t *ret_len);
+const uint8_t *hr_changes_get(struct hr_changes *c, enum hr_record_class cls, uint32_t number, size_t *ret_len);
 
 /**
  * Opens or creates a state directory (0700, one writer: a second open fails with the holder named by RocksDB).
