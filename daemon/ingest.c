@@ -170,7 +170,7 @@ static void poll_items(struct hr_pipeline *p)
 }
 
 /* Tells the broker how far the durable state is, for lag tools; state stays the only truth. */
-static void commit_positions(struct hr_pipeline *p)
+void hr_ingest_commit(struct hr_pipeline *p)
 {
 	HR_AUTO(hr_auto_free) struct hr_position *at = NULL;
 	size_t count = 0;
@@ -256,7 +256,7 @@ void *hr_ingest_main(void *pipeline)
 		poll_items(p);
 		if (barrier_due(p) && (idle || barrier_overdue(p)))
 			hr_ingest_barrier(p);
-		commit_positions(p);
+		hr_ingest_commit(p);
 		tell_lag(p);
 	}
 	if (hr_intake_changed(p->intake))

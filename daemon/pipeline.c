@@ -297,6 +297,7 @@ void hr_pipeline_stop(struct hr_pipeline *p)
 {
 	atomic_store(&p->stopping, true);
 	hr_pipeline_join(p);
+	hr_ingest_commit(p); /* the last barrier became durable after ingest's end */
 	hr_log(HR_LOG_INFO, "stopped", "barrier=%llu published=%llu", (unsigned long long)hr_pipeline_durable(p),
 	       (unsigned long long)atomic_load(&p->published));
 }

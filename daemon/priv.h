@@ -60,6 +60,9 @@ void hr_ingest_push(struct hr_pipeline *p, struct hr_work *w);
 /** A barrier here and now; an open step is closed first. @thread ingest */
 void hr_ingest_barrier(struct hr_pipeline *p);
 
+/** Tells the broker the positions of the newest durable barrier. @thread ingest, or when the threads have ended */
+void hr_ingest_commit(struct hr_pipeline *p);
+
 /** Opens sources at the stored positions, or where the configuration says for a new state. ingest.c */
 HR_MUST_USE bool hr_ingest_open(struct hr_pipeline *p, bool new_state, struct hr_error *err);
 

@@ -95,6 +95,32 @@ static void a_restart_goes_on_without_loss_or_double(void **state)
 	hr_pipeline_free(p);
 }
 
+static void a_stop_commits_the_offsets_of_its_last_barrier(void **state)
+{
+	struct world *w = *state;
+	const struct hr_kafka_config kafka = {.brokers = hr_broker_bootstrap(w->broker), .client_id = "test", .group_id = "headrace"};
+	struct hr_position at[4] = {{0, 0}, {1, 0}, {2, 0}, {3, 0}};
+	struct hr_source *s = NULL;
+	struct hr_error err;
+
+	set(&w->config, "barrier.interval=1h"); /* the only barrier is the last one */
+	produce(w, 300);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 300);
+	hr_pipeline_stop(p);
+	const struct hr_barrier *a = hr_intake_account(hr_pipeline_intake(p));
+	assert_int_equal(a->number, 1);
+	int64_t want[4];
+	for (size_t i = 0; i < 4; i++)
+		want[i] = a->partition[i].offset;
+	hr_pipeline_free(p);
+	assert_ok(hr_source_open_kafka(&kafka, "events", at, 4, false, &s, &err), &err);
+	assert_ok(hr_source_committed(s, at, 4, 10000, &err), &err);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(at[i].offset, want[i]);
+	hr_source_close(s);
+}
+
 static void bad_records_are_counted_and_lose_nothing_else(void **state)
 {
 	struct world *w = *state;
@@ -272,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_item_and_user_gets_a_unit_vector, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_without_loss_or_double, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_stop_commits_the_offsets_of_its_last_barrier, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_records_are_counted_and_lose_nothing_else, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_item_whose_price_is_no_number_is_described_without, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(records_that_are_all_refused_become_durable_too, set_up, tear_down),
