@@ -112,7 +112,7 @@ static void show_recommendations(struct hr_pipeline *p, const struct hr_snapshot
 	hr_batch_fini(&b);
 	hr_counters_rules(hr_pipeline_counters(p), rows, len, bonus, s->rows);
 	for (size_t row = 0; row < s->rows; row++)
-		bonus[row] = logf(1 + 10 * bonus[row]) + .2f * s->log_popularity[row];
+		bonus[row] = hr_mix_rules(bonus[row]) + hr_mix_popularity(s->log_popularity[row]);
 	qsort(skip, len, sizeof *skip, ascending);
 	hr_snapshot_top(s, vector, 1, s->scale, bonus, skip, len, RECOMMENDED, hits, &found);
 	for (size_t i = 0; i < found; i++) {

@@ -6,6 +6,7 @@
 #include "model/config.h"
 #include "model/counters.h"
 #include "model/kernels.h"
+#include "model/mix.h"
 #include "model/score.h"
 #include "model/snapshot.h"
 #include "model/trainer.h"

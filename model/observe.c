@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/mix.h"
 #include "model/priv.h"
 #include "model/purpose.h"
 
@@ -117,9 +118,7 @@ static void make_scores(struct hr_trainer *t, const struct hr_observation *e, co
 		counters[row] = popularity[row] + 0.05f;
 	t->k->logs(counters, counters, rows);
 	for (size_t row = 0; row < rows; row++) {
-		counters[row] *= 0.2f;
-		if (rules[row] > 0)
-			counters[row] += log1pf(10 * rules[row]);
+		counters[row] = hr_mix_popularity(counters[row]) + hr_mix_rules(rules[row]);
 		mix[row] = logits[row] + counters[row];
 	}
 	score[HR_RANK_MODEL] = logits;

@@ -58,9 +58,6 @@ static size_t sorted_set(uint32_t *row, size_t count)
 	return kept;
 }
 
-static float rules_term(float rules) { return rules > 0 ? log1pf(10 * rules) : 0; }
-static float popularity_term(const struct hr_snapshot *s, size_t row) { return .2f * s->log_popularity[row]; }
-
 void hr_rank(const struct hr_backend *b, const struct hr_snapshot *s, const struct hr_user_view *history, int64_t now_ms,
              size_t limit, struct hr_ranking *ret_ranking)
 {
@@ -78,7 +75,7 @@ void hr_rank(const struct hr_backend *b, const struct hr_snapshot *s, const stru
 		own_count = b->repeats ? 0 : sorted_set(own, history->len);
 	}
 	for (size_t row = 0; row < s->rows; row++)
-		bonus[row] = rules_term(r->rules[row]) + popularity_term(s, row);
+		bonus[row] = hr_mix_rules(r->rules[row]) + hr_mix_popularity(s->log_popularity[row]);
 	hr_snapshot_top(s, r->user != NULL ? r->user : nobody, 1, r->user != NULL ? s->scale : 0, bonus, own, own_count,
 	                limit, r->hit, &r->found);
 }
@@ -98,7 +95,8 @@ struct hr_parts hr_rank_parts(const struct hr_snapshot *s, const struct hr_ranki
 
 	for (size_t d = 0; r->user != NULL && d < s->width; d++)
 		dot += (double)r->user[d] * (double)unit[d];
-	return (struct hr_parts){s->scale * (float)dot, rules_term(r->rules[row]), popularity_term(s, row)};
+	return (struct hr_parts){s->scale * (float)dot, hr_mix_rules(r->rules[row]),
+	                         hr_mix_popularity(s->log_popularity[row])};
 }
 
 struct hr_reasons *hr_reasons_new(const struct hr_backend *b, const struct hr_user_view *history)
