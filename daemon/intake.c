@@ -33,7 +33,6 @@ struct hr_intake *hr_intake_new(const struct hr_intake_config *config)
 {
 	struct hr_intake *in = hr_alloc(1, sizeof *in);
 
-	HR_ASSERT(config->every >= 1);
 	in->config = *config;
 	(void)pthread_mutex_init(&in->lock, NULL);
 	in->histories = hr_histories_new(config->history_length);
@@ -74,7 +73,7 @@ bool hr_intake_changed(const struct hr_intake *in) { return in->since_barrier !=
 
 bool hr_intake_step_due(const struct hr_intake *in)
 {
-	return in->pending >= in->config.every;
+	return in->config.every != 0 && in->pending >= in->config.every;
 }
 
 static struct hr_partition *find_partition(struct hr_intake *in, int32_t partition)
@@ -139,11 +138,12 @@ static void enter_event(struct hr_intake *in, const struct hr_event *e, uint32_t
 {
 	struct hr_work *w = in->open;
 
-	hr_work_add_event(w, in->account.events, row, e->kind, e->time_ms, before);
+	if (in->config.every != 0)
+		hr_work_add_event(w, in->account.events, row, e->kind, e->time_ms, before);
 	if (hr_catalogue_count_event(in->catalogue, row, e->time_ms)) {
 		w->admission = hr_grow(w->admission, &w->admission_cap, w->admission_count + 1, sizeof *w->admission);
 		w->admission[w->admission_count++] =
-			(struct hr_work_admission){.row = row, .event = (uint32_t)(w->event_count - 1)};
+			(struct hr_work_admission){.row = row, .event = w->event_count == 0 ? 0 : (uint32_t)(w->event_count - 1)};
 	}
 	in->account.events++;
 	in->pending++;
@@ -295,7 +295,8 @@ struct hr_work *hr_intake_step(struct hr_intake *in)
 {
 	struct hr_work *w = in->open;
 
-	hr_schedule_batch(in->schedule, in->account.steps, in->account.watermark_ms, in->histories, in->catalogue, &w->batch);
+	if (in->config.every != 0)
+		hr_schedule_batch(in->schedule, in->account.steps, in->account.watermark_ms, in->histories, in->catalogue, &w->batch);
 	hr_order_step(&in->order);
 	in->account.steps++;
 	in->pending = 0;

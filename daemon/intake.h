@@ -26,7 +26,7 @@ struct hr_intake_config {
 	uint16_t history_length;
 	uint32_t min_count;
 	uint32_t positions;      /* the encoder's window */
-	uint32_t every, window;  /* events, at least 1 */
+	uint32_t every, window;  /* events; every 0: no training, steps are empty and close at barriers only */
 	float rehearsal;         /* rehearsed histories for each fresh one */
 	int64_t future_limit_ms; /* an event may be this far ahead of the stream and of its broker timestamp */
 	uint64_t seed;

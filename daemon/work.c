@@ -69,7 +69,8 @@ static void observe_in_turn(const struct hr_work *w, struct hr_trainer *trainer,
 	size_t told = 0;
 
 	for (size_t i = 0; i < w->admission_count; i++) {
-		const size_t end = (size_t)w->admission[i].event + 1;
+		const size_t after = (size_t)w->admission[i].event + 1;
+		const size_t end = after < w->event_count ? after : w->event_count; /* state only: there are no events */
 
 		if (end > told)
 			hr_trainer_observe(trainer, seen + told, end - told);

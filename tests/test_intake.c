@@ -101,6 +101,39 @@ static void a_step_is_due_after_every_events(void **state)
 	hr_intake_free(in);
 }
 
+static void without_training_a_step_is_empty_and_never_due(void **state)
+{
+	struct hr_intake_config without = config;
+	enum hr_reject why;
+
+	(void)state;
+	without.every = 0;
+	struct hr_intake *in = hr_intake_new(&without);
+	hr_intake_partition(in, 0, 0);
+	for (int n = 0; n < 50; n++) {
+		const struct hr_event e = event(n % 2 ? "u1" : "u2", n % 3 ? "i1" : "i2", start_ms + n * 1000);
+		assert_int_equal(hr_intake_event(in, &e, 0, n, start_ms, &why), HR_OUT_TRAINED);
+		assert_false(hr_intake_step_due(in));
+	}
+	struct hr_work *w = hr_intake_step(in);
+	assert_int_equal(w->event_count, 0);
+	assert_int_equal(w->batch.sequences, 0);
+	assert_int_equal(w->item_count, 2);
+	assert_int_equal(w->admission_count, 2);
+	const struct hr_model_config model = hr_model_defaults();
+	struct hr_trainer *t;
+	struct hr_error err;
+	assert_true(hr_trainer_new(&model, &t, &err));
+	hr_work_observe(w, t, /* in_turn */ true, NULL);
+	hr_trainer_free(t);
+	struct hr_work *barrier = hr_intake_barrier(in, 1, 0);
+	assert_int_equal(barrier->row.events, 50);
+	assert_int_equal(barrier->user_count, 2);
+	hr_work_free(barrier);
+	hr_work_free(w);
+	hr_intake_free(in);
+}
+
 static struct hr_work *run_to(struct hr_intake *in, int from, int to)
 {
 	struct hr_work *last = NULL;
@@ -260,6 +293,7 @@ int main(void)
 		cmocka_unit_test(every_offset_is_accounted_for_once),
 		cmocka_unit_test(a_broker_timestamp_at_the_end_of_time_refuses_no_event),
 		cmocka_unit_test(a_step_is_due_after_every_events),
+		cmocka_unit_test(without_training_a_step_is_empty_and_never_due),
 		cmocka_unit_test(fresh_histories_learn_only_inside_the_window),
 		cmocka_unit_test(a_state_loaded_from_a_barrier_goes_on_with_the_same_steps),
 		cmocka_unit_test(the_order_log_names_every_record_and_step),
