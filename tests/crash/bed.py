@@ -27,7 +27,14 @@ class Bed:
     def __init__(self, build, brokers, keep=False):
         self.build, self.brokers, self.keep = build, brokers, keep
         self.dir = tempfile.mkdtemp(prefix="headrace-crash.")
-        self.made = 0
+        self.made, self.lives = 0, []
+        self.prefix = f"crash-{os.getpid()}-"  # of every topic
+
+    def end_lives(self):
+        for process in self.lives:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
     def close(self):
         if not self.keep:
@@ -43,7 +50,7 @@ class Bed:
 
     def topic(self, name, events, users):
         """Fills a topic and counts what went in."""
-        file, topic = self.path(f"{name}.tsv"), f"crash-{os.getpid()}-{name}"
+        file, topic = self.path(f"{name}.tsv"), self.prefix + name
         self.run("headrace", "simulate", "--events", events, "--users", users, "--items", max(50, users // 4), "--output", file)
         self.run("headrace", "produce", file, "--brokers", self.brokers, "--topic", topic, "--partitions", PARTITIONS,
                  "--columns", "time,user,item,kind,session,id")
@@ -75,6 +82,7 @@ class Daemon:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([os.path.join(bed.build, "headraced"), *arguments], env=environment,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        bed.lives = [process for process in bed.lives if process.poll() is None] + [self.process]
 
     def look(self):
         with open(self.log_path, "rb") as log:
