@@ -10,6 +10,7 @@ find_events $events
 
 items_seen() { rows_of_events $events | cut -f 2 | sort | uniq -c | awk -v low=$sightings '$1 >= low { print $2 "\t" $1 }'; }
 recall() { metric headrace_eval_recall_ratio "ranker=$1" k=20 slice=all; }
+share_of() { awk -v share="$1" -v whole="$2" 'BEGIN { print share * whole }'; }
 vectors_arrive() {
 	run_within 150 "$python" "$scenario_dir/vectors.py" "$topic-items" "$work/items" --dimensions "$width" --within 120 --exactly
 }
@@ -33,6 +34,7 @@ check "an item that nobody saw is not found" same 404 "$(curl -s -m 10 -o /dev/n
 model=$(recall model) popularity=$(recall popularity) covisitation=$(recall covisitation)
 say "test-then-train recall@20 over the last $judged events: model $model, covisitation $covisitation, popularity $popularity"
 check "the popularity baseline was measured" at_least 0.0001 "$popularity"
-check "recall@20 of the model is at least twice popularity's" at_least "$(awk -v p="$popularity" 'BEGIN { print 2 * p }')" "$model"
+check "recall@20 of the model is at least twice popularity's" at_least "$(share_of 2 "$popularity")" "$model"
+check "recall@20 of the model is at least nine tenths of co-visitation's" at_least "$(share_of 0.9 "$covisitation")" "$model"
 check "SIGTERM drains: the daemon ends with status 0" stop_daemon
 finish

@@ -39,7 +39,8 @@ second=$(cut -f 3 plain.tsv | sort | uniq -c | sort -k 1,1nr | awk 'NR == 2 { pr
 user=$(cut -f 2 plain.tsv | sort | uniq -c | sort -k 1,1nr | awk 'NR == 1 { print $2 }')
 ask | sed -e "s/i00042/$item/g" -e "s/i00007/$second/g" -e "s/u000123/$user/g" >query.sh
 check "there are five questions" same 5 "$(grep -c . query.sh)"
-check "every question is answered" run_within 60 bash -e query.sh
+all_answered() { run_within 60 bash -e query.sh >query.log 2>&1; }
+check "every question is answered" all_answered
 check "the daemon ends with 0" stop_daemon
 block 'run: consume.py' >consume.py
 want=$(cut -f 3 plain.tsv | sort -u | wc -l)
