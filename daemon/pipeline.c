@@ -232,6 +232,9 @@ void hr_pipeline_free(struct hr_pipeline *p)
 	hr_trainer_free(p->trainer);
 	hr_barrier_fini(&p->committed);
 	hr_metrics_free(p->metrics);
+	hr_queue_close(p->refreshes);
+	for (struct hr_work *w; (w = hr_queue_pop(p->refreshes, 0)) != NULL;)
+		hr_work_free(w); /* of a start that was refused: its publisher never ran */
 	hr_queue_free(p->steps);
 	hr_queue_free(p->barriers);
 	hr_queue_free(p->refreshes);
