@@ -25,7 +25,7 @@ static const struct hr_setting rows[] = {
         HR_OPTION(struct simulate_options, users, "users", U32, "15000", 1, 10000000, "N", "Users, once all have come."),
         HR_OPTION(struct simulate_options, items, "items", U32, "4000", 1, 10000000, "N", "Items, once all have arrived."),
         HR_OPTION(struct simulate_options, start, "start", STRING, NULL, 1, 64, "TIME",
-                  "Event time of the first event: RFC 3339, seconds or ms, or now. (2026-01-01)"),
+                  "Event time of the first event: RFC 3339, seconds or ms, or now. (2020-01-01)"),
         HR_OPTION(struct simulate_options, days_per_million, "days-per-million", F64, "50", 0, 100000, "N",
                   "Days that a million events span in event time."),
         HR_OPTION(struct simulate_options, output, "output", STRING, NULL, 1, 4096, "FILE",

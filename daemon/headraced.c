@@ -82,7 +82,7 @@ static void *exit_at_once(void *unused)
 	(void)unused;
 	(void)sigwait(&set, &sig);
 	hr_log(HR_LOG_WARNING, "second signal: leaving at once; the next start goes on from the last barrier", "signal=%d", sig);
-	_exit(1);
+	_exit(128 + sig);
 }
 
 int main(int argc, char **argv)

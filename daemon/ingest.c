@@ -38,7 +38,7 @@ static bool check_continuity(struct hr_pipeline *p, const struct hr_record *r, s
 	*checked = true;
 	if (r->offset != at->offset - 1 || r->failed || hr_record_fingerprint(r) == at->fingerprint)
 		return true;
-	return hr_fail(err, HR_E_BROKER,
+	return hr_fail(err, HR_E_CONFIG,
 	               "partition %d: the record at offset %lld is not the one this state was built from: topic %s was "
 	               "re-created or truncated; start with an empty state, or restore one that fits",
 	               r->partition, (long long)r->offset, p->config->events_topic);
@@ -201,7 +201,8 @@ static void tell_lag(struct hr_pipeline *p)
 		lag += one > 0 ? one : 0;
 	}
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_LAG), (double)lag);
-	hr_metric_set(hr_metric_of(p->metrics, HR_M_STREAM_TIME), (double)a->watermark_ms / 1000);
+	if (a->watermark_ms != INT64_MIN)
+		hr_metric_set(hr_metric_of(p->metrics, HR_M_STREAM_TIME), (double)a->watermark_ms / 1000);
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_USERS), (double)hr_histories_count(hr_intake_histories(p->intake)));
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_ITEMS), (double)hr_catalogue_count(hr_intake_catalogue(p->intake)));
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_QUEUE_DEPTH), (double)hr_queue_depth(p->steps));

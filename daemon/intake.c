@@ -178,12 +178,10 @@ static enum hr_outcome take_event(struct hr_intake *in, const struct hr_event *e
 	return HR_OUT_TRAINED;
 }
 
+/* By the record's own timestamp, never by what other events said: one wrong clock must not move the bound for everybody. */
 static bool too_far_ahead(const struct hr_intake *in, int64_t time_ms, int64_t timestamp_ms)
 {
-	if (timestamp_ms < 0)
-		return false; /* nothing to judge by: the broker keeps no timestamps */
-	const int64_t stream_ms = in->account.watermark_ms, newest = stream_ms > timestamp_ms ? stream_ms : timestamp_ms;
-	return time_ms - in->config.future_limit_ms > newest; /* a producer's timestamp can be anything: nothing is added to it */
+	return timestamp_ms >= 0 && time_ms - timestamp_ms > in->config.future_limit_ms;
 }
 
 static void account_for(struct hr_intake *in, struct hr_partition *p, int64_t offset, enum hr_outcome outcome,

@@ -28,7 +28,7 @@ struct hr_intake_config {
 	uint32_t positions;      /* the encoder's window */
 	uint32_t every, window;  /* events; every 0: no training, steps are empty and close at barriers only */
 	float rehearsal;         /* rehearsed histories for each fresh one */
-	int64_t future_limit_ms; /* an event may be this far ahead of the stream and of its broker timestamp */
+	int64_t future_limit_ms; /* an event may be this far ahead of its record's broker timestamp */
 	uint64_t seed;
 };
 

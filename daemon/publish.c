@@ -15,6 +15,9 @@
 
 enum { ENCODE_USERS = 256, HEADERS = 3, FLUSH_MS = 1000, SEND_MS = 1000, TELL_AFTER_S = 10, STOP_AFTER_S = 10 };
 
+/* Key of the record that ends a refresh: no id can be it, since ids hold no control characters. */
+#define MARKER_KEY "\x01refresh"
+
 struct hr_publisher {
 	struct hr_sink *sink;
 	/* ---- publisher thread only ---- */
@@ -173,7 +176,8 @@ static void send_items(struct hr_pipeline *p, const struct hr_snapshot *s)
 		struct hr_item item;
 		uint8_t id[HR_ID_MAX];
 
-		if (!s->live[row] || shift(now, sent, s->width) <= (double)p->config->output_min_shift)
+		if (!s->live[row] || memcmp(now, sent, s->width * sizeof *sent) == 0 ||
+		    shift(now, sent, s->width) <= (double)p->config->output_min_shift)
 			continue;
 		hr_intake_lock(p->intake);
 		item = hr_catalogue_get(hr_intake_catalogue(p->intake), (uint32_t)row);
@@ -272,7 +276,7 @@ static void send_marker(struct hr_pipeline *p, const struct hr_snapshot *s, cons
 	r.users = p->publisher->users;
 	r.watermark_ms = s->watermark_ms;
 	r.digest = digest;
-	send_message(p, s, p->config->output_items_topic, "", "refresh", strlen("refresh"), &r.base);
+	send_message(p, s, p->config->output_items_topic, "", MARKER_KEY, strlen(MARKER_KEY), &r.base);
 }
 
 /* Of this refresh alone in the gauges: a backlog that was read once would stand in an average for ever. */

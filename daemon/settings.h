@@ -39,7 +39,7 @@
 	X(events_accept_partitions, "events.accept_partitions", BOOL, "false", 0, 0, 0, "", \
 	  "Go on when the topic has other partitions than when the state was made: new ones are read from their start.") \
 	X(events_future_limit, "events.future_limit", DURATION, "10m", 0, 365 * HR_MS_DAY, T, "", \
-	  "An event further ahead of both stream time (the largest event time so far) and its broker timestamp is rejected.") \
+	  "An event further ahead of its record's broker timestamp is rejected; where there is none, nothing is.") \
 	X(events_default_kind, "events.default_kind", ENUM, "none", 0, 0, T, HR_KIND_WORDS, \
 	  "Kind of a JSON event that names none; none rejects such an event.") \
 	X(events_json_user, "events.json.user", STRING, "user", 1, 256, T, "", \
@@ -59,8 +59,8 @@
 	X(output_users_topic, "output.users_topic", STRING, "headrace-users", 1, 249, 0, "", \
 	  "Compacted topic of user vectors (headrace.v1.Embedding).") \
 	X(output_create, "output.create", BOOL, "true", 0, 0, 0, "", "Create the output topics when they are not there.") \
-	X(output_min_shift, "output.min_shift", F64, "0.001", 0, 2, 0, "1 - cosine", \
-	  "Publish a vector again only when it moved this far from its last publication; 0 publishes every change.") \
+	X(output_min_shift, "output.min_shift", F64, "0.001", 0, 0.5, 0, "1 - cosine", \
+	  "Publish an item's vector again only when it moved this far from its last publication; 0 publishes every change.") \
 	X(output_partitions, "output.partitions", U32, "6", 1, 10000, 0, "partitions", \
 	  "Partitions of an output topic that is created here.") \
 	X(state_dir, "state.dir", STRING, "", 0, 4096, R, "/var/lib/headrace", \

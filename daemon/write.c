@@ -62,9 +62,10 @@ static void announce(struct hr_pipeline *p, struct hr_work *w)
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
-/* Checkpoints by age. One that fails, or for which there is no room, is told and tried again at a later barrier. */
+/* Checkpoints by age. One that fails, or for which there is no room, is told and tried again a minute later. */
 static void keep_checkpoint(struct hr_pipeline *p)
 {
+	enum { RETRY_MS = 60000 };
 	static const uint64_t room_bytes = UINT64_C(256) << 20; /* the memory tables that a checkpoint writes out, and then some */
 	const struct hr_config *c = p->config;
 	const int64_t now = hr_wall_ms();
@@ -72,7 +73,7 @@ static void keep_checkpoint(struct hr_pipeline *p)
 
 	if (c->checkpoint_keep == 0 || now - p->checkpoint_ms < c->checkpoint_every)
 		return;
-	p->checkpoint_ms = now;
+	p->checkpoint_ms = now - c->checkpoint_every + RETRY_MS;
 	if (hr_disk_free(c->state_dir) < c->state_free_pause + room_bytes) {
 		hr_log(HR_LOG_WARNING, "no checkpoint: too little room on the state's disk", "barrier=%llu",
 		       (unsigned long long)atomic_load(&p->durable));
@@ -81,12 +82,13 @@ static void keep_checkpoint(struct hr_pipeline *p)
 
 		hr_log(HR_LOG_WARNING, "no checkpoint", "cause=%s", hr_log_quote(err.msg, quoted, sizeof quoted));
 	} else {
+		p->checkpoint_ms = now;
 		hr_log(HR_LOG_INFO, "checkpoint", "barrier=%llu kept=%u", (unsigned long long)atomic_load(&p->durable),
 		       c->checkpoint_keep);
 	}
 }
 
-/* When the newest checkpoint was made: a daemon that is restarted often makes some, too. */
+/* When the newest checkpoint was made, 0 for none: a daemon that is restarted often makes some, too. */
 static int64_t newest_checkpoint_ms(const struct hr_pipeline *p)
 {
 	HR_AUTO(hr_auto_free) struct hr_checkpoint *list = NULL;
@@ -94,7 +96,7 @@ static int64_t newest_checkpoint_ms(const struct hr_pipeline *p)
 	size_t count;
 
 	if (!hr_checkpoints_list(p->config->state_dir, &list, &count, &err) || count == 0)
-		return hr_wall_ms();
+		return 0;
 	return list[count - 1].made_ms;
 }
 

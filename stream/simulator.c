@@ -69,7 +69,7 @@ struct hr_simulator {
 struct hr_simulator_config hr_simulator_defaults(void)
 {
 	return (struct hr_simulator_config){
-	        .seed = 1, .users = 15000, .items = 4000, .start_ms = INT64_C(1767225600000), .days_per_million = 50};
+	        .seed = 1, .users = 15000, .items = 4000, .start_ms = INT64_C(1577836800000), .days_per_million = 50};
 }
 
 /* ---- which item ---- */

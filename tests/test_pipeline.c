@@ -24,7 +24,7 @@ static size_t fold_vectors(struct world *w, const char *topic, size_t *ret_marke
 			double squares = 0;
 			bool fresh;
 
-			if (r[i].key_len == 7 && memcmp(r[i].key, "refresh", 7) == 0) {
+			if (r[i].key_len == 8 && memcmp(r[i].key, "\x01refresh", 8) == 0) {
 				(*ret_markers)++;
 				continue;
 			}

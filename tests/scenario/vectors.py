@@ -70,7 +70,7 @@ class Reader:
     def take(self, message):
         if message.value() is None:
             self.vectors.pop(message.key(), None)
-        elif message.key() == b"refresh":
+        elif message.key() == b"\x01refresh":
             self.refreshes.append(pb.Refresh.FromString(message.value()))
         else:
             self.vectors[message.key()] = pb.Embedding.FromString(message.value())
