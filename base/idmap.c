@@ -75,11 +75,6 @@ static struct slot *seek(const struct hr_idmap *m, uint64_t hash, const void *id
 	}
 }
 
-uint32_t hr_idmap_find_hashed(const struct hr_idmap *m, uint64_t hash, const void *id, size_t len)
-{
-	return seek(m, hash, id, len)->number;
-}
-
 void hr_idmap_prefetch(const struct hr_idmap *m, uint64_t hash)
 {
 	__builtin_prefetch(&m->slots[(size_t)hash & (m->slot_count - 1)]);
@@ -99,7 +94,7 @@ void hr_idmap_prefetch_id(const struct hr_idmap *m, uint32_t number) { __builtin
 
 uint32_t hr_idmap_find(const struct hr_idmap *m, const void *id, size_t len)
 {
-	return hr_idmap_find_hashed(m, hr_hash(id, len), id, len);
+	return seek(m, hr_hash(id, len), id, len)->number;
 }
 
 static void rehash(struct hr_idmap *m)

@@ -24,8 +24,7 @@ uint32_t hr_idmap_find(const struct hr_idmap *m, const void *id, size_t len);
 /** The number of id, giving it the next one when new. */
 uint32_t hr_idmap_add(struct hr_idmap *m, const void *id, size_t len, bool *ret_new);
 
-/** As find, with the hash from hr_hash(id, len) known already: touch the slots of a group first, look up later. */
-uint32_t hr_idmap_find_hashed(const struct hr_idmap *m, uint64_t hash, const void *id, size_t len);
+/** Touches the slot where the id of this hr_hash() lies: for a group of ids first, then look them up. */
 void hr_idmap_prefetch(const struct hr_idmap *m, uint64_t hash);
 /** The number that hash most likely belongs to, by what the slots alone say; HR_NONE: surely new. For fetching ahead only. */
 uint32_t hr_idmap_guess(const struct hr_idmap *m, uint64_t hash);

@@ -105,14 +105,6 @@ void hr_queue_close(struct hr_queue *q)
 	(void)pthread_mutex_unlock(&q->lock);
 }
 
-bool hr_queue_closed_and_empty(struct hr_queue *q)
-{
-	(void)pthread_mutex_lock(&q->lock);
-	const bool done = q->closed && q->depth == 0;
-	(void)pthread_mutex_unlock(&q->lock);
-	return done;
-}
-
 size_t hr_queue_depth(struct hr_queue *q)
 {
 	(void)pthread_mutex_lock(&q->lock);

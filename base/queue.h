@@ -23,7 +23,6 @@ void *hr_queue_pop(struct hr_queue *q, int timeout_ms);
 
 /** No more pushes; waiting threads wake. Idempotent. @thread any */
 void hr_queue_close(struct hr_queue *q);
-bool hr_queue_closed_and_empty(struct hr_queue *q);
 
 size_t hr_queue_depth(struct hr_queue *q);
 uint64_t hr_queue_waits(struct hr_queue *q); /* pushes that had to wait: the full counter */

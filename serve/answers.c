@@ -72,7 +72,7 @@ static bool find_item(struct answer *a, uint32_t *ret_row, struct hr_item_view *
 	if (row >= a->snapshot->rows || a->snapshot->live[row] == 0)
 		return hr_problem(&a->problem, 404, "the item \"%.*s\" has %" PRIu64 " events, but is not in the model: %s", len,
 		                  id, ret_item->events,
-		                  ret_item->admitted ? "it is new, withdrawn or expired" : "it is not admitted yet");
+		                  ret_item->admitted ? "it is newer than the model that answers" : "it is not admitted yet");
 	*ret_row = row;
 	return true;
 }
