@@ -336,7 +336,7 @@ static void unknown_ids_are_404(void **state)
 	assert_problem("GET", "/v1/items/nope/neighbors", NULL, 404, "no item has the id \"nope\"");
 	assert_problem("GET", "/v1/users/nope/embedding", NULL, 404, "no user has the id \"nope\"");
 	assert_problem("GET", "/v1/users/nope/recommendations", NULL, 404, "no user has the id \"nope\"");
-	assert_problem("GET", "/v1/items/gone/embedding", NULL, 404, "withdrawn");
+	assert_problem("GET", "/v1/items/gone/embedding", NULL, 404, "newer than the model");
 	assert_problem("GET", "/v1/items/newborn/neighbors", NULL, 404, "has 106 events, but is not in the model");
 	assert_problem("GET", "/v1/items/seen%20once/embedding", NULL, 404, "not admitted yet");
 	assert_problem("GET", "/", NULL, 404, "/openapi.json lists what there is");
