@@ -22,6 +22,7 @@ struct hr_changes {
 	struct hr_change *change; /* count, in order of first put */
 	size_t change_cap, count, bytes;
 	uint64_t next[HR_CLASS_LAST - HR_CLASS_FIRST + 1]; /* a number from here on is new to its class */
+	bool mixed;     /* some class is not in ascending order */
 	uint32_t *slot; /* open addressing: index into change plus one, 0 for empty; at most half full; indexed changes only */
 	size_t slot_count, indexed;
 	struct block *blocks;
@@ -44,7 +45,7 @@ void hr_changes_free(struct hr_changes *c)
 	while (c->blocks != NULL) {
 		struct block *next = c->blocks->next;
 
-		hr_free(c->blocks);
+		free(c->blocks);
 		c->blocks = next;
 	}
 	hr_free(c->change);
@@ -122,6 +123,7 @@ static struct hr_change *find_or_add(struct hr_changes *c, uint8_t cls, uint32_t
 		const uint32_t slot = *seek(c, cls, number);
 		if (slot != 0)
 			return &c->change[slot - 1];
+		c->mixed = true;
 	} else {
 		*next = (uint64_t)number + 1;
 	}
@@ -135,10 +137,10 @@ static uint8_t *room(struct hr_changes *c, size_t bytes)
 {
 	if (c->blocks == NULL || bytes > c->blocks->cap - c->blocks->used) {
 		const size_t cap = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-		struct block *b = hr_alloc(1, sizeof *b + cap);
+		struct block *b = malloc(sizeof *b + cap); /* not cleared: every byte is written, while ingest stands still */
 
-		b->cap = cap;
-		b->next = c->blocks;
+		HR_ASSERT(b != NULL);
+		*b = (struct block){.next = c->blocks, .cap = cap};
 		c->blocks = b;
 	}
 	uint8_t *at = c->blocks->bytes + c->blocks->used;
@@ -210,6 +212,19 @@ static int by_key(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
+/* Each class is in order already: they are only put one behind the other. */
+static void by_class(struct hr_change *sorted, const struct hr_changes *c)
+{
+	size_t place[HR_CLASS_LAST - HR_CLASS_FIRST + 2] = {0};
+
+	for (size_t i = 0; i < c->count; i++)
+		place[c->change[i].cls - HR_CLASS_FIRST + 1]++;
+	for (int cls = HR_CLASS_FIRST; cls <= HR_CLASS_LAST; cls++)
+		place[cls - HR_CLASS_FIRST + 1] += place[cls - HR_CLASS_FIRST];
+	for (size_t i = 0; i < c->count; i++)
+		sorted[place[c->change[i].cls - HR_CLASS_FIRST]++] = c->change[i];
+}
+
 struct hr_change *hr_changes_sorted(const struct hr_changes *c)
 {
 	struct hr_change *sorted = hr_alloc(c->count, sizeof *sorted);
@@ -217,9 +232,9 @@ struct hr_change *hr_changes_sorted(const struct hr_changes *c)
 	for (size_t i = 0; i < c->count; i++)
 		if (c->change[i].value != NULL && !c->change[i].sealed)
 			seal(&c->change[i]);
-	if (c->count != 0)
-		memcpy(sorted, c->change, c->count * sizeof *sorted);
-	qsort(sorted, c->count, sizeof *sorted, by_key);
+	by_class(sorted, c);
+	if (c->mixed)
+		qsort(sorted, c->count, sizeof *sorted, by_key);
 	return sorted;
 }
 
