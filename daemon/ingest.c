@@ -347,7 +347,12 @@ static bool open_stored(struct hr_pipeline *p, const struct hr_kafka_config *kaf
 	bool ok = hr_source_open_kafka(kafka, topic, at, count, false, &p->source, err);
 	for (size_t i = 0; i < known; i++)
 		at[i].offset = a->partition[i].offset;
-	ok = ok || hr_source_open_kafka(kafka, topic, at, count, p->config->events_accept_gap, &p->source, err);
+	if (!ok && err->code == HR_E_CONFIG) { /* the record in front may be what is gone: from the position itself then */
+		ok = hr_source_open_kafka(kafka, topic, at, count, p->config->events_accept_gap, &p->source, err);
+		if (ok)
+			hr_log(HR_LOG_WARNING, "the record in front of a stored position is gone: that the log is the same was not checked",
+			       "topic=%s", topic);
+	}
 	if (!ok)
 		return false;
 	for (size_t i = known; i < count; i++)

@@ -153,7 +153,7 @@ static void enter_event(struct hr_intake *in, const struct hr_event *e, uint32_t
 	}
 }
 
-/* The history as it is before an append may change it: copied into the open step by enter_event's caller order. */
+/* An event of a user. The history is kept as it was before the append: that is what its question is asked with. */
 static enum hr_outcome take_event(struct hr_intake *in, const struct hr_event *e, int64_t timestamp_ms)
 {
 	const uint32_t user = hr_histories_user(in->histories, e->user, e->user_len), row = item_row(in, e);

@@ -42,7 +42,7 @@ struct hr_pipeline {
 	/* ---- shared ---- */
 	_Atomic bool stopping;
 	_Atomic uint64_t durable, published;
-	pthread_mutex_t lock;      /* pinned, committed; never held over anything slow */
+	pthread_mutex_t lock;      /* newest and the rest below; never held over anything slow */
 	struct hr_snapshot *newest;
 	struct hr_barrier committed; /* newest durable row; positions for lag tools */
 	bool commit_due;

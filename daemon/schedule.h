@@ -20,6 +20,8 @@ void hr_schedule_window(struct hr_schedule *s, uint32_t n);
 /**
  * Fills out (cleared first) with the fresh histories of the window and the rehearsed ones of step number `step`.
  * A fresh history ends with a position that has no target and asks at now_ms; targets of items not admitted are left out.
+ * "Inside the window" counts from the end of a history: an event that came late and was put further in front has no loss in
+ * the fresh half, only when it is rehearsed.
  */
 void hr_schedule_batch(struct hr_schedule *s, uint64_t step, int64_t now_ms, const struct hr_histories *histories,
                        const struct hr_catalogue *catalogue, struct hr_batch *out);

@@ -49,7 +49,7 @@ struct hr_work {
 	bool thaw;             /* learning that had stopped goes on with this step */
 
 	/* ---- a barrier ---- */
-	struct hr_barrier row;      /* ingest; the writer adds number and digest */
+	struct hr_barrier row;      /* ingest; the writer adds the digest */
 	struct hr_changes *changes; /* ingest, then trainer; with the order log since the last barrier */
 	uint32_t *user;             /* ingest: users changed since the last barrier, ascending */
 	size_t user_count;
