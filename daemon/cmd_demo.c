@@ -243,8 +243,18 @@ static void live_line(struct demo *d, double events_per_s, double steps_per_s, b
 	              terminal ? "" : "\n");
 }
 
+/* A handler, not a mask: a thread that a library made before main() has its own mask, and one default action ends all. A
+ * second Ctrl-C changes nothing, so that what the demo made is removed whatever happens. */
+static volatile sig_atomic_t asked_to_end;
+
+static void end_demo(int sig)
+{
+	(void)sig;
+	asked_to_end = 1;
+}
+
 /* Until the events are all through, or a signal: a line a second on a terminal, every five seconds elsewhere. */
-static void watch(struct demo *d, const sigset_t *set)
+static void watch(struct demo *d)
 {
 	const bool terminal = isatty(STDERR_FILENO) != 0;
 	const uint64_t show_at = d->events != 0 ? d->events / 2 : 50000;
@@ -252,11 +262,8 @@ static void watch(struct demo *d, const sigset_t *set)
 	int64_t told_us = hr_mono_us();
 	bool shown = false;
 
-	for (;;) {
-		const struct timespec wait = {.tv_nsec = 100000000};
-
-		if (sigtimedwait(set, NULL, &wait) > 0)
-			return;
+	while (!asked_to_end) {
+		(void)usleep(100000);
 		const int64_t now_us = hr_mono_us();
 		const uint64_t events = consumed(d);
 		if (now_us - told_us >= (terminal ? 1000000 : 5000000)) {
@@ -305,12 +312,7 @@ static void run(struct demo *d, const char *dir)
 	const uint64_t stored = stored_records(dir);
 	struct hr_error err;
 	pthread_t producer;
-	sigset_t set;
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 	start_broker(d);
 	d->simulator = hr_simulator_new(&d->world);
 	send_titles(d);
@@ -322,7 +324,9 @@ static void run(struct demo *d, const char *dir)
 	(void)fprintf(stderr, "headrace demo: embedded broker %s (not Kafka), http://127.0.0.1:%u, state %s\n",
 	              hr_broker_bootstrap(d->broker), hr_pipeline_port(d->pipeline), dir);
 	HR_ASSERT(pthread_create(&producer, NULL, produce_main, d) == 0);
-	watch(d, &set);
+	watch(d);
+	if (asked_to_end)
+		(void)fputs("\nheadrace demo: ending: draining, then a last barrier", stderr);
 	atomic_store(&d->stopping, true);
 	(void)pthread_join(producer, NULL);
 	hr_pipeline_stop(d->pipeline);
@@ -335,24 +339,37 @@ static void run(struct demo *d, const char *dir)
 	hr_simulator_free(d->simulator);
 }
 
+/* The state of a demo that keeps none; "" when there is nothing to remove. */
+static char temporary[4096];
+
+static void remove_temporary(void)
+{
+	if (temporary[0] != '\0')
+		(void)nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	temporary[0] = '\0';
+}
+
 static int demo(const struct demo_options *o)
 {
+	const struct sigaction act = {.sa_handler = end_demo, .sa_flags = SA_RESTART};
 	struct demo d = {.world = hr_simulator_defaults(), .events = o->events, .rate = o->rate};
 	const char *tmp = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
-	char temporary[4096];
 	struct hr_error err;
 
-	(void)snprintf(temporary, sizeof temporary, "%s/headrace-demo-XXXXXX", tmp);
+	(void)sigaction(SIGINT, &act, NULL);
+	(void)sigaction(SIGTERM, &act, NULL);
+	(void)atexit(remove_temporary);
 	d.world.seed = o->seed;
 	configure(&d, o);
 	hr_log_set_level((enum hr_log_level)d.config.log_level);
+	if (o->state == NULL)
+		(void)snprintf(temporary, sizeof temporary, "%s/headrace-demo-XXXXXX", tmp);
 	if (o->state == NULL && mkdtemp(temporary) == NULL) {
+		temporary[0] = '\0';
 		(void)hr_fail(&err, HR_E_IO, "could not make a directory for the state: %s", strerror(errno));
 		return hr_options_fail(&options, &err);
 	}
 	run(&d, o->state != NULL ? o->state : temporary);
-	if (o->state == NULL)
-		(void)nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	hr_config_fini(&d.config);
 	return HR_EXIT_OK;
 }

@@ -233,7 +233,7 @@ static bool listen_on(struct hr_server *s, const struct hr_server_config *config
 	if (s->listener < 0 || setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
 	    bind(s->listener, &a.any, bytes) != 0 || listen(s->listener, SOMAXCONN) != 0 ||
 	    getsockname(s->listener, &a.any, &bytes) != 0)
-		return hr_fail(err, errno == EADDRINUSE || errno == EACCES ? HR_E_CONFIG : HR_E_IO,
+		return hr_fail(err, errno == EADDRINUSE ? HR_E_BUSY : errno == EACCES ? HR_E_CONFIG : HR_E_IO,
 		               "could not listen on %s port %u: %s", config->address, config->port, strerror(errno));
 	s->port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 	return true;

@@ -100,6 +100,8 @@ static bool open_recovered(struct hr_store *s, char *ret_notice, struct hr_error
 	s->db = open_db(s->dir, RECOVER_ABSOLUTE, &why);
 	if (s->db != NULL)
 		return true;
+	if (strstr(why, "/LOCK") != NULL) /* RocksDB's one writer at a time */
+		return hr_fail(err, HR_E_BUSY, "state %s is open in another process: stop that one first (%s)", s->dir, why);
 	if (strncmp(why, "Corruption", 10) != 0)
 		return hr_fail(err, HR_E_STORE, "could not open %s: %s", s->dir, why);
 	if (!hr_wal_aside(s->dir, aside, sizeof aside, err))

@@ -104,9 +104,8 @@ static void a_second_open_is_refused(void **state)
 
 	(void)open_and_load(f);
 	assert_false(hr_store_open(f->dir, &m, &second, &row, f->notice, &f->err));
-	assert_int_equal(f->err.code, HR_E_STORE);
-	assert_false(f->err.retriable);
-	assert_non_null(strstr(f->err.msg, "lock"));
+	assert_int_equal(f->err.code, HR_E_BUSY);
+	assert_non_null(strstr(f->err.msg, "another process"));
 }
 
 static void a_directory_open_to_others_is_refused(void **state)
