@@ -111,10 +111,10 @@ struct hr_kernels {
 
 	/* ---- search: scores (Q, N) = q (Q, D) . rows (N, D) ---- */
 	void (*scores)(float *scores, size_t ld, const float *q, const float *rows, size_t Q, size_t N, size_t D, float *scratch);
-	/* upper (16 blocks) = coarse score + bonus + everything it may be wrong by; most (blocks) = the largest of each block.
-	 * code, scale, rest: of those blocks, as in model/coarse.h; bonus (16 blocks) NULL for none */
-	void (*coarse)(float *upper, float *most, const struct hr_coarse_query *q, const uint8_t *code, const float *scale,
-	               const float *rest, const float *bonus, size_t blocks, size_t D);
+	/* upper (16 blocks) = coarse score + bonus + everything it may be wrong by; over (blocks): bit r is set when that of the
+	 * block's row r is at least bar. code, scale, rest: of those blocks, as in model/coarse.h; bonus (16 blocks), NULL for none */
+	void (*coarse)(float *upper, uint16_t *over, float bar, const struct hr_coarse_query *q, const uint8_t *code,
+	               const float *scale, const float *rest, const float *bonus, size_t blocks, size_t D);
 	/* y = log(x), x > 0, relative error below 4e-7 */
 	void (*logs)(float *y, const float *x, size_t n);
 	/* how many x[i] >= bar have open[i] = 1; open is 0 or 1, n below 2^24 */

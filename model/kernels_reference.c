@@ -317,9 +317,10 @@ static void scores(float *scores, size_t ld, const float *q, const float *rows, 
 	gemm_nt(scores, ld, q, D, rows, D, Q, N, D, /* add */ false, scratch);
 }
 
-static void coarse(float *upper, float *most, const struct hr_coarse_query *q, const uint8_t *code, const float *scale,
-                   const float *rest, const float *bonus, size_t blocks, size_t D)
+static void coarse(float *upper, uint16_t *over, float bar, const struct hr_coarse_query *q, const uint8_t *code,
+                   const float *scale, const float *rest, const float *bonus, size_t blocks, size_t D)
 {
+	memset(over, 0, blocks * sizeof *over);
 	for (size_t r = 0; r < 16 * blocks; r++) {
 		const uint8_t *row = code + r / 16 * 16 * D + r % 16 * 4;
 		int32_t dot = -q->zero;
@@ -327,7 +328,7 @@ static void coarse(float *upper, float *most, const struct hr_coarse_query *q, c
 			dot += row[i / 4 * 64 + i % 4] * q->code[i];
 		const float score = q->step * scale[r] * (float)dot, more = bonus != NULL ? bonus[r] : 0;
 		upper[r] = score + more + (q->reach * rest[r] + q->rest + HR_COARSE_ROUNDING * (fabsf(score) + fabsf(more)));
-		most[r / 16] = r % 16 == 0 || upper[r] > most[r / 16] ? upper[r] : most[r / 16];
+		over[r / 16] |= (uint16_t)((upper[r] >= bar) << r % 16);
 	}
 }
 

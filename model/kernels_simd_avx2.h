@@ -70,6 +70,15 @@ HR_INLINE v16 coarse_dots(const uint8_t *code, const int8_t *q, int32_t zero, si
 	return (v16){coarse_half(code, q, zero, D), coarse_half(code + 32, q, zero, D)};
 }
 
+/* Bit i: lane i of a is at least that of b, and neither is a NaN. */
+HR_INLINE uint16_t bits_reaching(v16 a, v16 b)
+{
+	const int low = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ));
+	const int high = _mm256_movemask_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ));
+
+	return (uint16_t)(low | high << 8);
+}
+
 HR_INLINE __m256 pow2_half(__m256 n)
 {
 	const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));

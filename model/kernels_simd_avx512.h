@@ -47,6 +47,8 @@ HR_INLINE v16 v_split(v16 x, v16 *e)
 }
 
 HR_INLINE m16 m_first(size_t n) { return (m16)(n >= 16 ? 0xffffu : (1u << n) - 1); }
+/* Bit i: lane i of a is at least that of b, and neither is a NaN. */
+HR_INLINE uint16_t bits_reaching(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
 HR_INLINE m16 m_less(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 HR_INLINE v16 v_select(m16 m, v16 yes, v16 no) { return _mm512_mask_blend_ps(m, no, yes); }
 HR_INLINE v16 v_keep(m16 m, v16 x) { return _mm512_maskz_mov_ps(m, x); }

@@ -49,15 +49,20 @@ void hr_snapshot_unref(struct hr_snapshot *s)
 	hr_free(s);
 }
 
-/* ---- the encoder's memory: a megabyte, which takes longer to get and to clear than a short history to encode ---- */
+/* ---- memory ---- */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 
 static void free_memory(void *memory)
 {
-	hr_encode_memory_fini(memory);
-	hr_free(memory);
+	struct hr_snapshot_memory *m = memory;
+
+	hr_encode_memory_fini(&m->encode);
+	hr_free(m->sure);
+	hr_free(m->may);
+	hr_free(m->row);
+	hr_free(m);
 }
 
 static void make_key(void)
@@ -67,10 +72,10 @@ static void make_key(void)
 	HR_ASSERT(!failed);
 }
 
-static struct hr_encode_memory *memory_of_thread(void)
+struct hr_snapshot_memory *hr_snapshot_memory(void)
 {
 	(void)pthread_once(&once, make_key);
-	struct hr_encode_memory *m = pthread_getspecific(key);
+	struct hr_snapshot_memory *m = pthread_getspecific(key);
 	if (m == NULL) {
 		m = hr_alloc(1, sizeof *m);
 		const int failed = pthread_setspecific(key, m);
@@ -81,5 +86,5 @@ static struct hr_encode_memory *memory_of_thread(void)
 
 void hr_snapshot_encode(const struct hr_snapshot *s, const struct hr_batch *batch, float *out)
 {
-	hr_encode(&s->weights->encoder, batch, s->unit, s->rows, out, memory_of_thread());
+	hr_encode(&s->weights->encoder, batch, s->unit, s->rows, out, &hr_snapshot_memory()->encode);
 }

@@ -48,7 +48,7 @@ struct hr_hit {
  * @param queries (count, width); bonus (rows) added, NULL for none
  * @param skip  sorted rows left out, may be NULL
  * @param hits  (count, k); ret_found (count)
- * @thread any; takes its own memory
+ * @thread any; each keeps its working memory until it ends
  */
 void hr_snapshot_top(const struct hr_snapshot *s, const float *queries, size_t count, float scale, const float *bonus,
                      const uint32_t *skip, size_t skip_count, size_t k, struct hr_hit *hits, size_t *ret_found);

@@ -14,6 +14,17 @@ struct hr_snapshot_weights {
 	struct hr_coarse coarse;   /* of unit, once it is ready; before that a search reads unit alone */
 };
 
+/** Memory of a thread's encodes and searches: to get and to clear it takes longer than a short history to encode. */
+struct hr_snapshot_memory {
+	struct hr_encode_memory encode;
+	struct hr_hit *sure, *may; /* hr_snapshot_top's */
+	float *row;
+	size_t sure_cap, may_cap, row_cap;
+};
+
+/** This thread's, until it ends. */
+struct hr_snapshot_memory *hr_snapshot_memory(void);
+
 /** Its own copy of the encoder's weights, and room for rows; one reference. */
 struct hr_snapshot *hr_snapshot_new(const struct hr_encoder *e, size_t rows);
 

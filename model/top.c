@@ -123,8 +123,8 @@ struct quick {
 	const uint32_t *skip;
 	size_t skip_left;
 	struct heap sure;      /* the k best lower bounds; what can not reach the last of them is out */
-	struct hr_hit *may;    /* rows that may be among the best, with their upper bounds, in ascending order */
-	size_t may_count, may_cap;
+	size_t may_count;      /* of memory's may: rows that may be among the best, with their upper bounds, in ascending order */
+	struct hr_snapshot_memory *memory;
 };
 
 static bool skipped(struct quick *w, uint32_t row)
@@ -143,15 +143,18 @@ static float lower_bound(const struct quick *w, uint32_t row, float upper)
 	return upper - 2.001f * margin - 0x1p-17f * (fabsf(upper) + margin + fabsf(bonus));
 }
 
-static void consider(struct quick *w, const float *upper, uint32_t first, size_t rows)
+/* over: bit r, row first + r was over the bar when its block was read; the bar has risen since. */
+static void consider(struct quick *w, const float *upper, uint32_t first, unsigned over)
 {
-	for (uint32_t row = first; row < first + rows; row++) {
-		const float most = upper[row - first];
-		if (!(most >= bar(&w->sure)) || !w->s->live[row] || skipped(w, row))
+	struct hr_snapshot_memory *m = w->memory;
+
+	for (; over != 0; over &= over - 1) {
+		const uint32_t r = (uint32_t)__builtin_ctz(over), row = first + r;
+		if (!(upper[r] >= bar(&w->sure)) || !w->s->live[row] || skipped(w, row))
 			continue;
-		w->may = hr_grow(w->may, &w->may_cap, w->may_count + 1, sizeof *w->may);
-		w->may[w->may_count++] = (struct hr_hit){.row = row, .score = most};
-		const float least = lower_bound(w, row, most);
+		m->may = hr_grow(m->may, &m->may_cap, w->may_count + 1, sizeof *m->may);
+		m->may[w->may_count++] = (struct hr_hit){.row = row, .score = upper[r]};
+		const float least = lower_bound(w, row, upper[r]);
 		if (least > bar(&w->sure))
 			offer(&w->sure, row, least);
 	}
@@ -162,48 +165,72 @@ static void narrow_blocks(struct quick *w, size_t b, size_t blocks)
 {
 	const struct hr_coarse *c = &w->s->weights->coarse;
 	const size_t first = b * HR_COARSE_ROWS, D = c->D;
-	float upper[ROWS], most[COARSE_BLOCKS], padded[HR_COARSE_ROWS] = {0};
+	float upper[ROWS], padded[HR_COARSE_ROWS] = {0};
+	uint16_t over[COARSE_BLOCKS];
 	const float *bonus = w->bonus == NULL ? NULL : w->bonus + first;
 
 	if (bonus != NULL && first + HR_COARSE_ROWS > c->rows)
 		bonus = memcpy(padded, bonus, (c->rows - first) * sizeof *bonus);
-	w->s->weights->encoder.k->coarse(upper, most, &w->q, c->code + first * D, c->scale + first, c->rest + first, bonus, blocks,
-	                                 D);
+	w->s->weights->encoder.k->coarse(upper, over, bar(&w->sure), &w->q, c->code + first * D, c->scale + first,
+	                                 c->rest + first, bonus, blocks, D);
 	for (size_t i = 0; i < blocks; i++) {
 		const size_t at = first + i * HR_COARSE_ROWS, left = c->rows - at;
-		if (most[i] >= bar(&w->sure))
-			consider(w, upper + i * HR_COARSE_ROWS, (uint32_t)at, left < HR_COARSE_ROWS ? left : HR_COARSE_ROWS);
+		const unsigned there = left < HR_COARSE_ROWS ? (1u << left) - 1 : UINT16_MAX;
+		if (over[i] != 0)
+			consider(w, upper + i * HR_COARSE_ROWS, (uint32_t)at, over[i] & there);
 	}
 }
 
+/* Some blocks at a time are held against the bar before them. It rises fastest at the start: there a few, then as many as
+ * have been read. */
 static void narrow(struct quick *w)
 {
 	const size_t rows = w->s->rows, whole = rows / HR_COARSE_ROWS;
 
-	for (size_t b = 0; b < whole; b += COARSE_BLOCKS)
-		narrow_blocks(w, b, whole - b < COARSE_BLOCKS ? whole - b : COARSE_BLOCKS);
+	for (size_t b = 0, some; b < whole; b += some) {
+		some = b < 4 ? 4 : b < COARSE_BLOCKS ? b : COARSE_BLOCKS;
+		some = whole - b < some ? whole - b : some;
+		narrow_blocks(w, b, some);
+	}
 	if (rows % HR_COARSE_ROWS > 0)
 		narrow_blocks(w, whole, 1);
+}
+
+#define SOME 64u
+
+/* The next rows that still may be among the best: at most SOME, from may i on; returns where it stopped. */
+static size_t next_left(const struct quick *w, size_t i, uint32_t *number, size_t *ret_count)
+{
+	const struct hr_hit *may = w->memory->may;
+	const size_t D = w->s->width;
+	size_t n = 0;
+
+	for (; n < SOME && i < w->may_count; i++) {
+		if (!(may[i].score >= bar(&w->sure)))
+			continue;
+		for (size_t c = 0; c < D; c += HR_CACHE_LINE / sizeof(float))
+			__builtin_prefetch(w->s->unit + may[i].row * D + c);
+		number[n++] = may[i].row;
+	}
+	*ret_count = n;
+	return i;
 }
 
 /* The exact scores of the rows that are left, some at a time. */
 static void settle(const struct quick *w, const float *query, float scale, struct heap *heap)
 {
-	enum { SOME = 64 };
 	const struct hr_snapshot *s = w->s;
+	struct hr_snapshot_memory *m = w->memory;
 	const size_t D = s->width;
-	HR_AUTO(hr_auto_free) float *row = hr_alloc(SOME * (D + 1) + HR_SCRATCH_FLOATS(1, D), sizeof *row);
-	float *scores = row + SOME * D;
 	uint32_t number[SOME];
 
+	m->row = hr_grow(m->row, &m->row_cap, SOME * (D + 1) + HR_SCRATCH_FLOATS(1, D), sizeof *m->row);
+	float *scores = m->row + SOME * D;
 	for (size_t i = 0, n; i < w->may_count;) {
-		for (n = 0; n < SOME && i < w->may_count; i++) {
-			if (!(w->may[i].score >= bar(&w->sure)))
-				continue;
-			memcpy(row + n * D, s->unit + w->may[i].row * D, D * sizeof *row);
-			number[n++] = w->may[i].row;
-		}
-		s->weights->encoder.k->scores(scores, SOME, query, row, 1, n, D, scores + SOME);
+		i = next_left(w, i, number, &n);
+		for (size_t r = 0; r < n; r++)
+			memcpy(m->row + r * D, s->unit + number[r] * D, D * sizeof *m->row);
+		s->weights->encoder.k->scores(scores, SOME, query, m->row, 1, n, D, scores + SOME);
 		for (size_t r = 0; r < n; r++) {
 			const float score = scale * scores[r] + (w->bonus != NULL ? w->bonus[number[r]] : 0);
 			if (score > bar(heap))
@@ -216,16 +243,16 @@ static size_t quick_top(const struct hr_snapshot *s, const float *query, float s
                         const uint32_t *skip, size_t skip_count, size_t k, struct hr_hit *hits)
 {
 	int8_t code[256];
-	struct quick w = {.s = s, .bonus = bonus, .skip = skip, .skip_left = skip_count};
+	struct hr_snapshot_memory *m = hr_snapshot_memory();
+	struct quick w = {.s = s, .bonus = bonus, .skip = skip, .skip_left = skip_count, .memory = m};
 	struct heap heap = {.hit = hits, .k = k};
 
 	w.q = hr_coarse_query(&s->weights->coarse, query, scale, code);
-	w.sure = (struct heap){.hit = hr_alloc(k, sizeof *w.sure.hit), .k = k};
+	m->sure = hr_grow(m->sure, &m->sure_cap, k, sizeof *m->sure);
+	w.sure = (struct heap){.hit = m->sure, .k = k};
 	narrow(&w);
 	settle(&w, query, scale, &heap);
 	sort(&heap);
-	hr_free(w.sure.hit);
-	hr_free(w.may);
 	return heap.found;
 }
 

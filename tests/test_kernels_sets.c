@@ -393,21 +393,48 @@ static void coarse_bounds_are_the_reference_s(void **state)
 	EACH_FAST_SET(k) {
 		for (size_t D = 16; D <= 256; D += 80) {
 			HR_AUTO(hr_auto_free) float *q = uniform(D, 1), *rows = uniform(ROWS * D, 2), *bonus = uniform(ROWS, 3);
-			float want[ROWS], got[ROWS], want_most[BLOCKS], got_most[BLOCKS];
+			float want[ROWS], got[ROWS];
+			uint16_t over[BLOCKS];
 			struct hr_coarse c;
 			int8_t code[256];
 
 			hr_coarse_init(&c, rows, ROWS, D);
 			const struct hr_coarse_query query = hr_coarse_query(&c, q, 3, code);
 			for (int with = 0; with < 2; with++) {
-				hr_kernels_reference()->coarse(want, want_most, &query, c.code, c.scale, c.rest, with ? bonus : NULL, BLOCKS, D);
-				k->coarse(got, got_most, &query, c.code, c.scale, c.rest, with ? bonus : NULL, BLOCKS, D);
+				const float *more = with ? bonus : NULL;
+				hr_kernels_reference()->coarse(want, over, 0, &query, c.code, c.scale, c.rest, more, BLOCKS, D);
+				k->coarse(got, over, 0, &query, c.code, c.scale, c.rest, more, BLOCKS, D);
 				assert_near(got, want, ROWS, 1e-6, k, "upper");
-				assert_near(got_most, want_most, BLOCKS, 1e-6, k, "most");
 			}
 			hr_coarse_fini(&c);
 		}
 	}
+}
+
+/* The bar is one of the bounds, so that "at least" shows. */
+static void coarse_marks_the_rows_that_reach_the_bar(void **state)
+{
+	enum { D = 32, BLOCKS = 7, ROWS = 16 * BLOCKS };
+	HR_AUTO(hr_auto_free) float *q = uniform(D, 1), *rows = uniform(ROWS * D, 2);
+	struct hr_coarse c;
+	int8_t code[256];
+
+	(void)state;
+	hr_coarse_init(&c, rows, ROWS, D);
+	const struct hr_coarse_query query = hr_coarse_query(&c, q, 3, code);
+	for (const char *const *name = hr_kernels_available(); *name != NULL; name++) {
+		const struct hr_kernels *k = set_named(*name);
+		float upper[ROWS], again[ROWS];
+		uint16_t over[BLOCKS];
+
+		k->coarse(upper, over, -INFINITY, &query, c.code, c.scale, c.rest, NULL, BLOCKS, D);
+		for (size_t b = 0; b < BLOCKS; b++)
+			assert_int_equal(over[b], UINT16_MAX);
+		k->coarse(again, over, upper[37], &query, c.code, c.scale, c.rest, NULL, BLOCKS, D);
+		for (size_t r = 0; r < ROWS; r++)
+			assert_int_equal(over[r / 16] >> r % 16 & 1, upper[r] >= upper[37]);
+	}
+	hr_coarse_fini(&c);
 }
 
 /* ---- the same bits in both fp32 sets ---- */
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test(optimisers_match_the_reference),
 		cmocka_unit_test(scores_match_the_reference_and_do_not_depend_on_the_batch),
 		cmocka_unit_test(coarse_bounds_are_the_reference_s),
+		cmocka_unit_test(coarse_marks_the_rows_that_reach_the_bar),
 		cmocka_unit_test(vector_sets_of_fp32_give_the_same_bits_on_every_call),
 	};
 
