@@ -225,6 +225,7 @@ void hr_config_model(const struct hr_config *c, struct hr_model_config *ret_mode
 		.popularity_half_life_days = (double)c->model_popularity_half_life / HR_MS_DAY,
 		.evaluate_share = c->evaluate_share,
 		.evaluate_window = c->evaluate_window,
+		.mix_rate = c->recommend_mix_rate,
 		.repeats = c->recommend_repeats,
 		.seed = c->model_seed,
 		.workers = worker_count(c->train_workers),

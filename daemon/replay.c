@@ -16,6 +16,8 @@ bool hr_replay_open(struct hr_replay *r, const struct hr_evaluation_config *conf
 	*r = (struct hr_replay){.c = config, .progress = progress, .ctx = ctx, .day = INT64_MIN};
 	hr_config_model(config->config, &model);
 	model.evaluate_share = 0; /* until the cut, then every event */
+	if (config->protocol == HR_LEAVE_ONE_OUT)
+		model.mix_rate = 0; /* its questions are not a stream */
 	if (!hr_rows_open(config->path, &config->rows, &r->rows, err) || !hr_trainer_new(&model, &r->trainer, err))
 		return false;
 	r->intake = hr_intake_new(&intake);

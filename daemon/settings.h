@@ -132,6 +132,8 @@
 	  "Share of events that are ranked against the whole catalogue before they are learned.") \
 	X(evaluate_window, "evaluate.window", U32, "10000", 1, 10000000, T, "questions", \
 	  "Newest ranked events over which recall and NDCG are averaged.") \
+	X(recommend_mix_rate, "recommend.mix_rate", F32, "0.002", 0, 1, T, "", \
+	  "How fast the weights of network and counters in the mix are learned from ranked events; 0 keeps them.") \
 	X(recommend_repeats, "recommend.repeats", BOOL, "false", 0, 0, T, "", \
 	  "Recommend items of the user's own history too, and rank them in the evaluation.") \
 	X(http_enabled, "http.enabled", BOOL, "true", 0, 0, 0, "", "Answer queries over HTTP.") \

@@ -112,9 +112,9 @@ static void show_recommendations(struct hr_pipeline *p, const struct hr_snapshot
 	hr_batch_fini(&b);
 	hr_counters_rules(hr_pipeline_counters(p), rows, len, bonus, s->rows);
 	for (size_t row = 0; row < s->rows; row++)
-		bonus[row] = hr_mix_rules(bonus[row]) + hr_mix_popularity(s->log_popularity[row]);
+		bonus[row] = hr_mix_rules(&s->mix, bonus[row]) + hr_mix_popularity(&s->mix, s->log_popularity[row]);
 	qsort(skip, len, sizeof *skip, ascending);
-	hr_snapshot_top(s, vector, 1, s->scale, bonus, skip, len, RECOMMENDED, hits, &found);
+	hr_snapshot_top(s, vector, 1, s->mix.weight[HR_MIX_MODEL] * s->scale, bonus, skip, len, RECOMMENDED, hits, &found);
 	for (size_t i = 0; i < found; i++) {
 		(void)fprintf(out, "      %6.2f  ", (double)hits[i].score);
 		print_item(p, hits[i].row, out);

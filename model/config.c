@@ -31,6 +31,7 @@ struct hr_model_config hr_model_defaults(void)
 		.popularity_half_life_days = 7,
 		.evaluate_share = 0.1f,
 		.evaluate_window = 10000,
+		.mix_rate = 0.002f,
 		.repeats = false,
 		.seed = 1,
 		.workers = 1,
@@ -86,5 +87,6 @@ bool hr_model_config_check(const struct hr_model_config *c, struct hr_error *err
 	       whole("rules_kept", c->rules_kept, 1, 4096, err) &&
 	       real("popularity_half_life_days", c->popularity_half_life_days, 0.001, 36500, err) &&
 	       real("evaluate_share", (double)c->evaluate_share, 0, 1, err) &&
+	       real("mix_rate", (double)c->mix_rate, 0, 1, err) &&
 	       whole("evaluate_window", c->evaluate_window, 1, 10000000, err) && whole("workers", c->workers, 1, 256, err);
 }

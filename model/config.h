@@ -38,6 +38,7 @@ struct hr_model_config {
 	/* test-then-train */
 	float evaluate_share; /* share of events that are ranked before they are learned, 0..1 */
 	uint32_t evaluate_window; /* questions in the sliding window */
+	float mix_rate;       /* of the weights of the mix, learned from every question; 0: they stay */
 	bool repeats;         /* items of the user's own history may be asked for and recommended */
 	/* run */
 	uint64_t seed;

@@ -11,6 +11,7 @@
 #define LOGITS_FLOATS ((size_t)1 << 21) /* questions are scored together as far as their logits fit in here */
 #define SHORT_HISTORY 5u
 #define COLD_EVENTS 5u
+#define SCORE_ARRAYS 6u
 
 /* ---- which events are questions ---- */
 
@@ -102,30 +103,36 @@ static void score_questions(struct hr_trainer *t, size_t first, size_t count)
 
 /* ---- ranks ---- */
 
-/* The scores of every row for one question, ranker by ranker. */
-static void make_scores(struct hr_trainer *t, const struct hr_observation *e, const float *logits,
-                        const float *score[HR_RANKERS])
+/* The terms of the mix and the scores of every row for one question, ranker by ranker. */
+static struct hr_gate_question make_scores(struct hr_trainer *t, const struct hr_observation *e, const float *logits,
+                                           const float *score[HR_RANKERS])
 {
 	struct hr_observing *o = &t->observing;
+	const struct hr_mix start = hr_mix_start();
 	const size_t rows = t->items.rows;
 
-	o->scores = hr_grow(o->scores, &o->scores_cap, 4 * rows, sizeof *o->scores);
-	float *rules = o->scores, *popularity = rules + rows, *counters = popularity + rows, *mix = counters + rows;
+	o->scores = hr_grow(o->scores, &o->scores_cap, SCORE_ARRAYS * rows, sizeof *o->scores);
+	float *rules = o->scores, *popularity = rules + rows, *rules_term = popularity + rows, *popularity_term = rules_term + rows;
+	float *counters = popularity_term + rows, *mix = counters + rows;
 	memset(rules, 0, rows * sizeof *rules);
 	hr_counters_rules(t->counters, e->history_item, e->history_len, rules, rows);
 	hr_counters_popularity(t->counters, e->time_ms, popularity, rows);
 	for (size_t row = 0; row < rows; row++)
-		counters[row] = popularity[row] + 0.05f;
-	t->k->logs(counters, counters, rows);
+		popularity_term[row] = popularity[row] + 0.05f;
+	t->k->logs(popularity_term, popularity_term, rows);
 	for (size_t row = 0; row < rows; row++) {
-		counters[row] = hr_mix_popularity(counters[row]) + hr_mix_rules(rules[row]);
-		mix[row] = logits[row] + counters[row];
+		rules_term[row] = hr_mix_rules(&start, rules[row]);
+		counters[row] = rules_term[row] + hr_mix_popularity(&start, popularity_term[row]);
 	}
+	const struct hr_gate_question q = {.rows = rows, .term = {logits, rules_term, popularity_term}, .open = o->open,
+	                                   .wanted = e->item, .history = e->history_item, .history_len = e->history_len};
+	hr_mix_scores(&t->gate.now, &q, mix);
 	score[HR_RANK_MODEL] = logits;
 	score[HR_RANK_RULES] = rules;
 	score[HR_RANK_POPULARITY] = popularity;
 	score[HR_RANK_COUNTERS] = counters;
 	score[HR_RANK_MIX] = mix;
+	return q;
 }
 
 /* Items of the user's own history do not compete unless they may be recommended. */
@@ -153,7 +160,7 @@ static void answer(struct hr_trainer *t, const struct hr_observation *e, const f
 
 	memset(a.rank, HR_RANKS, sizeof a.rank);
 	if (hr_items_live(&t->items, e->item)) {
-		make_scores(t, e, logits, score);
+		const struct hr_gate_question q = make_scores(t, e, logits, score);
 		hide_history(t, e, true);
 		/* Ties count against the wanted item, as in the published protocols that headrace is compared with; it counts
 		 * itself. */
@@ -163,6 +170,9 @@ static void answer(struct hr_trainer *t, const struct hr_observation *e, const f
 			const size_t better = at_least - (open[e->item] > 0);
 			a.rank[r] = (uint8_t)(better < HR_RANKS ? better : HR_RANKS);
 		}
+		/* The scores have served: their room is taken for what the gate needs. */
+		if (t->config.mix_rate > 0)
+			hr_gate_learn(&t->gate, t->k, &q, t->config.mix_rate, t->observing.scores);
 		hide_history(t, e, false);
 	}
 	hr_score_add(&t->score, &a);
@@ -196,6 +206,7 @@ void hr_trainer_observe(struct hr_trainer *t, const struct hr_observation *event
 	for (size_t i = 0; i < count; i++) {
 		if (q < questions && t->observing.question[q] == i)
 			answer_next(t, &events[i], q++, questions);
+		hr_gate_take(&t->gate);
 		learn(t, &events[i]);
 	}
 	t->state_dirty |= count > 0;
@@ -214,6 +225,7 @@ void hr_trainer_ask(struct hr_trainer *t, const struct hr_observation *events, s
 
 void hr_trainer_count(struct hr_trainer *t, const struct hr_observation *events, size_t count)
 {
+	hr_gate_take(&t->gate);
 	for (size_t i = 0; i < count; i++)
 		learn(t, &events[i]);
 	t->state_dirty |= count > 0;

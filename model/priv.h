@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "model/counters.h"
 #include "model/encoder.h"
+#include "model/gate.h"
 #include "model/items.h"
 #include "model/pool.h"
 #include "model/ranks.h"
@@ -28,6 +29,7 @@ struct hr_trainer {
 	/* ---- the rest of the state ---- */
 	struct hr_counters *counters;
 	struct hr_score score;
+	struct hr_gate gate;
 	uint64_t steps;
 	int64_t stream_ms;    /* largest event time seen; INT64_MIN before the first */
 	float rate;           /* instead of the configured one; 0: none */

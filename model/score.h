@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Who answers. Mix = logit + log(1 + 10 rules) + .2 log(popularity + .05). Counters = the same without the logit. */
+/** Who answers. Mix: as in model/mix.h, with the weights of the moment. Counters: log(1 + 10 rules) + .2 log(popularity + .05). */
 enum hr_ranker { HR_RANK_MODEL, HR_RANK_RULES, HR_RANK_POPULARITY, HR_RANK_COUNTERS, HR_RANK_MIX, HR_RANKERS };
 
 const char *hr_ranker_name(enum hr_ranker r); /* "model" "covisitation" "popularity" "counters" "mix" */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "model/batch.h"
+#include "model/mix.h"
 
 struct hr_snapshot {
 	/* ---- set by the trainer, then read-only ---- */
@@ -16,6 +17,7 @@ struct hr_snapshot {
 	const float *log_popularity; /* rows: log(popularity + .05) at the snapshot's stream time */
 	const uint64_t *events;      /* rows: events counted ever */
 	float scale;                 /* logit = scale * (user . item) */
+	struct hr_mix mix;           /* weights of a recommendation's terms */
 	uint64_t steps;
 	/* ---- set by the daemon before it is shared ---- */
 	uint64_t barrier;

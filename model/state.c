@@ -2,8 +2,8 @@
  *
  * HR_REC_DENSE 0, little-endian: u8 version (1) | u8 blocks | u16 width | u16 heads | u16 window | u32 floats
  *   | 4 x floats f32: weights, Adam's first and second moments, slow copy, each in the layout of model/weights.h.
- * HR_REC_TRAINER 0: u8 version (2) | u64 steps | i64 stream_ms (INT64_MIN: no event yet) | f32 rate (0: as configured)
- *   | u32 steps refused in a row | u64 item rows | the score, as in model/ranks.h.
+ * HR_REC_TRAINER 0: u8 version (3) | u64 steps | i64 stream_ms (INT64_MIN: no event yet) | f32 rate (0: as configured)
+ *   | u32 steps refused in a row | u64 item rows | the mix, as in model/gate.h | the score, as in model/ranks.h.
  * A reader refuses another version or shape, numbers that are not finite, and bytes left over.
  */
 #include <inttypes.h>
@@ -35,12 +35,13 @@ static void encode_dense(const struct hr_trainer *t, struct hr_buf *b)
 static void encode_trainer(const struct hr_trainer *t, struct hr_buf *b)
 {
 	hr_buf_clear(b);
-	hr_buf_u8(b, 2);
+	hr_buf_u8(b, 3);
 	hr_buf_u64(b, t->steps);
 	hr_buf_u64(b, (uint64_t)t->stream_ms);
 	hr_buf_f32(b, t->rate);
 	hr_buf_u32(b, t->refused);
 	hr_buf_u64(b, t->items.rows);
+	hr_gate_encode(&t->gate, b);
 	hr_score_encode(&t->score, b);
 }
 
@@ -99,8 +100,8 @@ static bool load_trainer(struct hr_trainer *t, struct hr_cursor *in, struct hr_e
 {
 	const unsigned version = hr_cur_u8(in);
 
-	if (version != 2)
-		return hr_fail(err, HR_E_FORMAT, "version %u is not 2", version);
+	if (version != 3)
+		return hr_fail(err, HR_E_FORMAT, "version %u is not 3", version);
 	t->steps = hr_cur_u64(in);
 	t->stream_ms = (int64_t)hr_cur_u64(in);
 	t->rate = hr_cur_f32(in);
@@ -110,7 +111,7 @@ static bool load_trainer(struct hr_trainer *t, struct hr_cursor *in, struct hr_e
 		return hr_fail(err, HR_E_FORMAT, "rate %g is not in 0..1", (double)t->rate);
 	if (t->refused > HR_REFUSED_MAX)
 		return hr_fail(err, HR_E_FORMAT, "%u refused steps in a row are over %u", t->refused, HR_REFUSED_MAX);
-	if (!hr_score_decode(&t->score, in, err))
+	if (!hr_gate_decode(&t->gate, in, err) || !hr_score_decode(&t->score, in, err))
 		return false;
 	t->state_dirty = false;
 	t->loaded.trainer = true;

@@ -56,6 +56,7 @@ bool hr_trainer_new(const struct hr_model_config *config, struct hr_trainer **re
 	hr_items_init(&t->items, config->width, config->seed, HR_PURPOSE_ITEM);
 	t->counters = hr_counters_new(config->rules_kept, config->popularity_half_life_days);
 	hr_score_init(&t->score, config->evaluate_window);
+	hr_gate_init(&t->gate);
 	*ret_trainer = t;
 	return true;
 }
@@ -238,6 +239,7 @@ struct hr_snapshot *hr_trainer_snapshot(struct hr_trainer *t)
 	for (size_t row = 0; row < s->rows; row++)
 		s->weights->events[row] = hr_counters_events(t->counters, (uint32_t)row);
 	s->scale = expf(t->w[t->encoder.at.log_scale]);
+	s->mix = t->gate.now;
 	s->steps = t->steps;
 	hr_snapshot_ready(s);
 	return s;

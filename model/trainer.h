@@ -59,7 +59,8 @@ struct hr_observation {
  */
 void hr_trainer_observe(struct hr_trainer *t, const struct hr_observation *events, size_t count);
 
-/** The two halves of observe apart, for protocols that rank a whole day before any of it is learned. */
+/** The two halves of observe apart, for protocols that rank a whole day before any of it is learned. What the mix learns from
+ * the questions counts from hr_trainer_count on. */
 void hr_trainer_ask(struct hr_trainer *t, const struct hr_observation *events, size_t count);
 void hr_trainer_count(struct hr_trainer *t, const struct hr_observation *events, size_t count);
 

@@ -157,9 +157,10 @@ static bool answer_neighbors(struct answer *a)
 	return true;
 }
 
-static void write_parts(struct answer *a, const struct hr_ranking *r, const struct hr_reasons *reasons, uint32_t row)
+static void write_parts(struct answer *a, const struct hr_ranking *r, const struct hr_user_view *history,
+                        const struct hr_reasons *reasons, uint32_t row)
 {
-	const struct hr_parts parts = hr_rank_parts(a->snapshot, r, row);
+	const struct hr_parts parts = hr_rank_parts(a->snapshot, r, history, row);
 	uint32_t because[HR_RULES_BACK];
 	const size_t count = hr_reasons_for(reasons, row, because);
 
@@ -171,6 +172,8 @@ static void write_parts(struct answer *a, const struct hr_ranking *r, const stru
 	hr_json_f32(&a->json, parts.rules);
 	hr_json_key(&a->json, "popularity");
 	hr_json_f32(&a->json, parts.popularity);
+	hr_json_key(&a->json, "again");
+	hr_json_f32(&a->json, parts.again);
 	hr_json_close(&a->json, '}');
 	hr_json_key(&a->json, "because");
 	hr_json_open(&a->json, '[');
@@ -199,7 +202,7 @@ static void write_recommendations(struct answer *a, const struct hr_user_view *h
 		write_item(a, r.hit[i].row);
 		write_score(a, r.hit[i].score);
 		if (parts)
-			write_parts(a, &r, reasons, r.hit[i].row);
+			write_parts(a, &r, history, reasons, r.hit[i].row);
 		hr_json_close(&a->json, '}');
 	}
 	hr_json_close(&a->json, ']');

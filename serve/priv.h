@@ -88,15 +88,17 @@ void hr_history_keep(struct hr_user_view *history, const struct hr_snapshot *s);
 /** The vector of a history of at least one event, asked now. Returns width floats; hr_free them. */
 float *hr_history_encode(const struct hr_snapshot *s, const struct hr_user_view *history, int64_t now_ms);
 
-/** score = logit + log(1 + 10 rules) + .2 log(popularity + .05): the mix of model/score.h. */
+/** The mix of model/mix.h with the snapshot's weights. */
 void hr_rank(const struct hr_backend *b, const struct hr_snapshot *s, const struct hr_user_view *history, int64_t now_ms,
              size_t limit, struct hr_ranking *ret_ranking);
 void hr_ranking_fini(struct hr_ranking *r);
 
+/** Terms of a score, with their weights: they add up to it. again: for an item of the history itself. */
 struct hr_parts {
-	float logit, rules, popularity;
+	float logit, rules, popularity, again;
 };
-struct hr_parts hr_rank_parts(const struct hr_snapshot *s, const struct hr_ranking *r, uint32_t row);
+struct hr_parts hr_rank_parts(const struct hr_snapshot *s, const struct hr_ranking *r, const struct hr_user_view *history,
+                              uint32_t row);
 
 enum { HR_FOLLOWERS_MAX = 512 }; /* for one item; the lighter ones give no reason */
 

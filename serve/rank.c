@@ -58,6 +58,14 @@ static size_t sorted_set(uint32_t *row, size_t count)
 	return kept;
 }
 
+/* What the mix adds to item number i of the history, once for an item that it holds several times. */
+static float own_term(const struct hr_snapshot *s, const struct hr_user_view *history, size_t i)
+{
+	const enum hr_mix_term own = hr_mix_own(history->item, history->len, i);
+
+	return own != HR_MIX_TERMS ? s->mix.weight[own] : 0;
+}
+
 void hr_rank(const struct hr_backend *b, const struct hr_snapshot *s, const struct hr_user_view *history, int64_t now_ms,
              size_t limit, struct hr_ranking *ret_ranking)
 {
@@ -75,9 +83,11 @@ void hr_rank(const struct hr_backend *b, const struct hr_snapshot *s, const stru
 		own_count = b->repeats ? 0 : sorted_set(own, history->len);
 	}
 	for (size_t row = 0; row < s->rows; row++)
-		bonus[row] = hr_mix_rules(r->rules[row]) + hr_mix_popularity(s->log_popularity[row]);
-	hr_snapshot_top(s, r->user != NULL ? r->user : nobody, 1, r->user != NULL ? s->scale : 0, bonus, own, own_count,
-	                limit, r->hit, &r->found);
+		bonus[row] = hr_mix_rules(&s->mix, r->rules[row]) + hr_mix_popularity(&s->mix, s->log_popularity[row]);
+	for (size_t i = 0; i < history->len && b->repeats; i++)
+		bonus[history->item[i]] += own_term(s, history, i);
+	hr_snapshot_top(s, r->user != NULL ? r->user : nobody, 1, r->user != NULL ? s->mix.weight[HR_MIX_MODEL] * s->scale : 0,
+	                bonus, own, own_count, limit, r->hit, &r->found);
 }
 
 void hr_ranking_fini(struct hr_ranking *r)
@@ -88,15 +98,21 @@ void hr_ranking_fini(struct hr_ranking *r)
 	*r = (struct hr_ranking){0};
 }
 
-struct hr_parts hr_rank_parts(const struct hr_snapshot *s, const struct hr_ranking *r, uint32_t row)
+struct hr_parts hr_rank_parts(const struct hr_snapshot *s, const struct hr_ranking *r, const struct hr_user_view *history,
+                              uint32_t row)
 {
 	const float *unit = s->unit + row * s->width;
 	double dot = 0;
+	float again = 0;
 
 	for (size_t d = 0; r->user != NULL && d < s->width; d++)
 		dot += (double)r->user[d] * (double)unit[d];
-	return (struct hr_parts){s->scale * (float)dot, hr_mix_rules(r->rules[row]),
-	                         hr_mix_popularity(s->log_popularity[row])};
+	for (size_t i = 0; i < history->len; i++)
+		again += history->item[i] == row ? own_term(s, history, i) : 0;
+	return (struct hr_parts){.logit = s->mix.weight[HR_MIX_MODEL] * s->scale * (float)dot,
+	                         .rules = hr_mix_rules(&s->mix, r->rules[row]),
+	                         .popularity = hr_mix_popularity(&s->mix, s->log_popularity[row]),
+	                         .again = again};
 }
 
 struct hr_reasons *hr_reasons_new(const struct hr_backend *b, const struct hr_user_view *history)

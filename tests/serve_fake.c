@@ -248,7 +248,7 @@ void fake_start(const struct hr_server_config *config, bool repeats)
 	memset(&fake, 0, sizeof fake);
 	fake.ready = true;
 	fake.snapshot = (struct hr_snapshot){.rows = FAKE_ROWS, .width = FAKE_WIDTH, .unit = fake_unit, .live = live,
-	                                     .log_popularity = log_popularity, .scale = 2, .barrier = 17,
+	                                     .log_popularity = log_popularity, .scale = 2, .mix = hr_mix_start(), .barrier = 17,
 	                                     .watermark_ms = FAKE_NOW_MS, .references = 1};
 	fake.backend = (struct hr_backend){.ctx = &fake, .pin = pin, .counters = counters, .user = user, .item_row = item_row,
 	                                   .item = item, .now_ms = now_ms, .lineage = lineage, .model_json = model_json,

@@ -227,7 +227,7 @@ static void neighbors_are_the_nearest_of_all_live_items(void **state)
 	answer_fini(&a);
 }
 
-/* Every row's score from its three terms; only what was seen and what is retired stays out. */
+/* Every row's score from its three terms, with the weights that were learned; only what was seen and what is retired stays out. */
 static void recommendations_are_the_best_of_the_mix(void **state)
 {
 	const struct hr_snapshot *s = world.newest;
@@ -238,14 +238,17 @@ static void recommendations_are_the_best_of_the_mix(void **state)
 
 	(void)state;
 	(void)user(NULL, NULL, 0, &u);
+	assert_true(s->mix.weight[HR_MIX_RULES] != 1); /* the walk taught it something */
 	encode_user(vector);
 	hr_counters_rules(hr_trainer_counters(world.trainer), u.item, u.len, rules, ITEMS);
 	const json_t *list = json_object_get(a.json, "recommendations");
 	assert_int_equal(json_array_size(list), ITEMS - EVENTS - 1);
 	for (size_t i = 0; i < ITEMS - EVENTS - 1; i++) {
 		const uint32_t row = row_of(list, i);
-		const double want = (double)s->scale * cosine(vector, s->unit + row * 32) + log(1 + 10 * (double)rules[row]) +
-		                    .2 * (double)s->log_popularity[row];
+		const float *w = s->mix.weight;
+		const double want = (double)w[HR_MIX_MODEL] * (double)s->scale * cosine(vector, s->unit + row * 32) +
+		                    (double)w[HR_MIX_RULES] * log(1 + 10 * (double)rules[row]) +
+		                    (double)w[HR_MIX_POPULARITY] * (double)s->log_popularity[row];
 		const json_t *hit = json_array_get(list, i), *parts = json_object_get(hit, "parts");
 
 		assert_true(row != 11);
