@@ -41,8 +41,8 @@ static void open_side(struct side *s)
 	s->intake = hr_intake_new(&config);
 	if (!hr_store_open(s->dir, &s->manifest, &s->store, &s->row, notice, &err) || !hr_store_load(s->store, load, s->intake, &err))
 		give_up(&err);
-	if (s->row.number > 0)
-		hr_intake_resume(s->intake, &s->row);
+	if (s->row.number > 0 && !hr_intake_resume(s->intake, &s->row, &err))
+		give_up(&err);
 	for (int32_t p = 0; p < BENCH_PARTITIONS && s->row.number == 0; p++)
 		hr_intake_partition(s->intake, p, 0);
 }

@@ -164,14 +164,17 @@ static void metrics(void *ctx, struct hr_buf *out)
 	hr_metrics_write(p->metrics, out);
 }
 
+/* Not while the model has seen nothing yet, or is in the middle of learning all it will know. */
 static bool ready(void *ctx, char *why, size_t why_bytes)
 {
+	static const char *const phases[HR_PHASES] = {[HR_PHASE_BACKLOG] = "start-up: the backlog is being read",
+	                                              [HR_PHASE_START_UP] = "start-up: the backlog is being learned"};
 	const struct hr_pipeline *p = ctx;
-	const bool stopping = atomic_load(&p->stopping);
+	const char *reason = atomic_load(&p->stopping) ? "stopping" : phases[hr_intake_phase(p->intake)];
 
-	if (stopping)
-		(void)snprintf(why, why_bytes, "stopping");
-	return !stopping;
+	if (reason != NULL)
+		(void)snprintf(why, why_bytes, "%s", reason);
+	return reason == NULL;
 }
 
 struct hr_backend hr_pipeline_backend(struct hr_pipeline *p)

@@ -10,7 +10,7 @@
 
 struct evaluate_options {
 	uint32_t protocol, learn, format; /* enum hr_protocol, hr_learn, hr_rows_format */
-	uint32_t day_steps, start_up, epochs, batch, patience;
+	uint32_t day_steps, epochs, batch, patience;
 	char *cut, *until, *columns, *items, *item_columns, *json;
 	bool header;
 	uint64_t seed, time_step;
@@ -28,12 +28,10 @@ static const struct hr_setting rows[] = {
                   "The daemon's own schedule; steps at each day's end; the daemon's schedule after a period is asked (cycles); "
                   "or no steps after the cut."),
         HR_OPTION(struct evaluate_options, day_steps, "day-steps", U32, "8", 1, 1000, "steps", "Steps at a day's end."),
-        HR_OPTION(struct evaluate_options, start_up, "start-up", U32, "0", 0, 1000, "epochs",
-                  "Epochs over the histories at the cut (cycles: after period 0) instead of the daemon's steps before it."),
         HR_OPTION(struct evaluate_options, epochs, "epochs", U32, "40", 1, 100000, "N", "leave-one-out: epochs at most."),
         HR_OPTION(struct evaluate_options, patience, "patience", U32, "10", 1, 100000, "N",
                   "leave-one-out: epochs without a better validation before the end."),
-        HR_OPTION(struct evaluate_options, batch, "batch", U32, "1024", 16, 1000000, "N", "Positions of a step in an epoch."),
+        HR_OPTION(struct evaluate_options, batch, "batch", U32, "1024", 16, 1000000, "N", "leave-one-out: positions of a step."),
         HR_OPTION(struct evaluate_options, columns, "columns", STRING, NULL, 1, 4096, "ROLES",
                   "time,user,item and kind weight session id period, in order; - skips one."),
         HR_OPTION(struct evaluate_options, format, "format", ENUM, "auto", 0, 0, "auto|tsv|csv|jsonl|sequences",
@@ -127,7 +125,6 @@ static bool evaluate(const char *path, const struct evaluate_options *o, const s
 	                                 .protocol = (enum hr_protocol)o->protocol,
 	                                 .learn = (enum hr_learn)o->learn,
 	                                 .day_steps = o->day_steps,
-	                                 .start_up = o->start_up,
 	                                 .epochs = o->epochs,
 	                                 .batch = o->batch,
 	                                 .patience = o->patience,

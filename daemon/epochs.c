@@ -9,69 +9,47 @@ enum { WARM_UP_STEPS = 100 };
 
 #define RATE_END 0.1 /* of the peak, at the last step */
 
-/* Inputs past[from] .. past[to - 2], each with the event behind it as its target. */
+/* Inputs past[from] .. past[to - 2] of a user, each with the event behind it as its target. */
 struct window {
-	size_t from, to;
+	uint32_t user;
+	uint16_t from, to;
 };
 
 struct hr_epochs {
-	struct hr_trainer *trainer;
 	struct hr_epochs_config config;
-	struct hr_past *past; /* histories, one behind the other */
-	size_t events, past_cap;
-	struct window *window;
+	hr_history_fn *history;
+	const void *ctx;
+	uint32_t users;
+	struct window *window; /* in the order of the epoch */
 	size_t windows, window_cap;
-	uint64_t positions, steps;
-	uint32_t epoch;
-	struct hr_batch batch;
+	uint64_t positions;
+	struct hr_epochs_place at;
 };
 
-struct hr_epochs *hr_epochs_new(struct hr_trainer *trainer, const struct hr_epochs_config *config)
-{
-	struct hr_epochs *e = hr_alloc(1, sizeof *e);
-
-	e->trainer = trainer;
-	e->config = *config;
-	return e;
-}
-
-void hr_epochs_free(struct hr_epochs *e)
-{
-	if (e == NULL)
-		return;
-	hr_batch_fini(&e->batch);
-	hr_free(e->past);
-	hr_free(e->window);
-	hr_free(e);
-}
-
-uint64_t hr_epochs_positions(const struct hr_epochs *e) { return e->positions; }
-
-static void add_window(struct hr_epochs *e, size_t from, size_t to)
+static void add_window(struct hr_epochs *e, uint32_t user, size_t from, size_t to)
 {
 	e->window = hr_grow(e->window, &e->window_cap, e->windows + 1, sizeof *e->window);
-	e->window[e->windows++] = (struct window){from, to};
+	e->window[e->windows++] = (struct window){user, (uint16_t)from, (uint16_t)to};
 	e->positions += to - 1 - from;
 }
 
-void hr_epochs_add(struct hr_epochs *e, const struct hr_past *past, size_t len)
+/* From the end, so that only the oldest window is short. */
+static void add_history(struct hr_epochs *e, uint32_t user, size_t len)
 {
-	const size_t begin = e->events, L = e->config.positions;
+	const size_t L = e->config.positions;
 
-	if (len < 2)
-		return;
-	e->past = hr_grow(e->past, &e->past_cap, begin + len, sizeof *e->past);
-	memcpy(e->past + begin, past, len * sizeof *past);
-	e->events += len;
-	/* From the end, so that only the oldest window is short. */
-	for (size_t to = begin + len; to >= begin + 2; to = to > L ? to - L : 0)
-		add_window(e, to - 1 > begin + L ? to - 1 - L : begin, to);
+	for (size_t to = len; to >= 2; to = to > L ? to - L : 0)
+		add_window(e, user, to - 1 > L ? to - 1 - L : 0, to);
 }
 
+/* Users in order, then each epoch's own order from there: no epoch depends on the one before it (Fisher and Yates). */
 static void shuffle(struct hr_epochs *e)
 {
-	struct hr_rng rng = hr_rng_stream(e->config.seed, SHUFFLE, e->epoch);
+	struct hr_rng rng = hr_rng_stream(e->config.seed, SHUFFLE, e->at.epoch);
 
+	e->windows = e->positions = 0;
+	for (uint32_t user = 0; user < e->users; user++)
+		add_history(e, user, e->history(e->ctx, user).len);
 	for (size_t i = e->windows; i > 1; i--) {
 		const size_t j = hr_rng_below(&rng, (uint32_t)i);
 		const struct window w = e->window[i - 1];
@@ -81,49 +59,72 @@ static void shuffle(struct hr_epochs *e)
 	}
 }
 
-static void read_window(struct hr_epochs *e, struct window w)
+struct hr_epochs *hr_epochs_new(const struct hr_epochs_config *config, hr_history_fn *history, const void *ctx,
+                                uint32_t users)
 {
-	hr_batch_begin(&e->batch, /* fresh */ 1);
-	for (size_t i = w.from; i + 1 < w.to; i++) {
-		const struct hr_past *now = &e->past[i], *next = now + 1;
+	struct hr_epochs *e = hr_alloc(1, sizeof *e);
 
-		hr_batch_add(&e->batch, now->item, now->time_ms, now->kind, next->time_ms, next->item, next->kind);
+	*e = (struct hr_epochs){.config = *config, .history = history, .ctx = ctx, .users = users};
+	shuffle(e);
+	return e;
+}
+
+void hr_epochs_free(struct hr_epochs *e)
+{
+	if (e == NULL)
+		return;
+	hr_free(e->window);
+	hr_free(e);
+}
+
+uint64_t hr_epochs_positions(const struct hr_epochs *e) { return e->positions; }
+struct hr_epochs_place hr_epochs_place(const struct hr_epochs *e) { return e->at; }
+
+uint64_t hr_epochs_planned(const struct hr_epochs *e)
+{
+	return (e->positions + e->config.batch - 1) / e->config.batch * e->config.epochs;
+}
+
+bool hr_epochs_go(struct hr_epochs *e, struct hr_epochs_place place)
+{
+	e->at = place;
+	shuffle(e);
+	return place.window < e->windows;
+}
+
+static void read_window(const struct hr_epochs *e, struct window w, const struct hr_catalogue *catalogue, struct hr_batch *out)
+{
+	const struct hr_history h = e->history(e->ctx, w.user);
+
+	hr_batch_begin(out, /* fresh */ 1);
+	for (size_t i = w.from; i + 1 < w.to; i++) {
+		const struct hr_past *now = &h.past[i], *next = now + 1;
+		const bool learn = catalogue == NULL || hr_catalogue_get(catalogue, next->item).admitted;
+
+		hr_batch_add(out, now->item, now->time_ms, now->kind, next->time_ms, learn ? next->item : HR_NONE, next->kind);
 	}
 }
 
 static float rate_now(const struct hr_epochs *e)
 {
-	const double total = (double)e->positions / e->config.batch * e->config.epochs, step = (double)e->steps;
+	const double total = (double)e->positions / e->config.batch * e->config.epochs, step = (double)e->at.steps;
 	const double up = step + 1 < WARM_UP_STEPS ? (step + 1) / WARM_UP_STEPS : 1;
 	const double down = 1 - (1 - RATE_END) * (step < total ? step / total : 1);
 
 	return (float)((double)e->config.rate * up * down);
 }
 
-static void take_step(struct hr_epochs *e)
+void hr_epochs_batch(struct hr_epochs *e, const struct hr_catalogue *catalogue, struct hr_batch *out, float *ret_rate)
 {
-	struct hr_step_result result;
-
-	hr_trainer_rate(e->trainer, rate_now(e));
-	hr_trainer_step(e->trainer, &e->batch, &result);
-	hr_batch_clear(&e->batch);
-	e->steps++;
-}
-
-uint64_t hr_epochs_run(struct hr_epochs *e)
-{
-	const uint64_t before = e->steps;
-
-	e->epoch++;
-	shuffle(e);
-	for (size_t i = 0; i < e->windows; i++) {
-		read_window(e, e->window[i]);
-		if (e->batch.positions >= e->config.batch)
-			take_step(e);
+	HR_ASSERT(e->at.window < e->windows);
+	hr_batch_clear(out);
+	*ret_rate = rate_now(e);
+	while (e->at.window < e->windows && out->positions < e->config.batch)
+		read_window(e, e->window[e->at.window++], catalogue, out);
+	e->at.steps++;
+	if (e->at.window == e->windows) {
+		e->at.epoch++;
+		e->at.window = 0;
+		shuffle(e);
 	}
-	if (e->batch.sequences > 0)
-		take_step(e);
-	return e->steps - before;
 }
-
-void hr_epochs_end(struct hr_epochs *e) { hr_trainer_rate(e->trainer, 0); }

@@ -1,6 +1,7 @@
 /* daemon/evaluate.h - the published protocols on a file, run by the daemon's own intake and trainer, without Kafka.
  *
- * Prequential ("successive prequential" of docs/model.md): events in file order; up to the cut they are only learned, after it
+ * Prequential ("successive prequential" of docs/model.md): events in file order; up to the cut they are only learned, as the backlog
+ * of a start-up (train.start_up; 0: step by step), after it
  * every event of a user with a history is first ranked against all items seen so far, then learned.
  *   per-event  the daemon's own schedule throughout
  *   per-day    after the cut a day is ranked whole with what was known the evening before, then learned: `day_steps` steps whose
@@ -38,8 +39,7 @@ struct hr_evaluation_config {
 	enum hr_learn learn;
 	int64_t cut_ms, until_ms;           /* prequential; events from until_ms on are not read, 0: all are */
 	uint32_t day_steps;                 /* at a day's end */
-	uint32_t start_up;                  /* epochs over the histories at the cut, instead of the steps before it; 0: those steps */
-	uint32_t batch;                     /* positions of a step in an epoch */
+	uint32_t batch;                     /* leave one out: positions of a step */
 	uint32_t epochs, patience;          /* leave one out; epochs without progress before the end */
 	bool tell;                          /* leave one out: a line for each epoch */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "daemon/epochs.h"
 #include "daemon/replay.h"
 
 enum { GROUP = 256, HELD_OUT = 2, LEN_MIN = 3 };
@@ -17,11 +18,13 @@ struct batch_run {
 	uint32_t *user, *item;
 	size_t events, user_cap, item_cap;
 	size_t *at;
+	struct hr_past *past; /* the same, as histories */
 	/* ---- one time and one kind for all ---- */
 	int64_t *time_ms;
 	uint8_t *kind;
 	size_t longest;
 	struct hr_epochs *epochs;
+	struct hr_batch batch;
 	struct hr_quality before[HR_RANKERS][HR_SLICES];
 };
 
@@ -85,14 +88,13 @@ static void introduce_items(struct batch_run *b)
 
 static size_t length_of(const struct batch_run *b, size_t user) { return b->at[user + 1] - b->at[user]; }
 
-static void add_history(struct batch_run *b, size_t user)
+/* All that is learned of a user: everything but the last two, as far back as a history goes. */
+static struct hr_history history_of(const void *ctx, uint32_t user)
 {
-	const size_t len = length_of(b, user) - HELD_OUT;
-	HR_AUTO(hr_auto_free) struct hr_past *past = hr_alloc(len, sizeof *past);
+	const struct batch_run *b = ctx;
+	const size_t all = length_of(b, user), len = all < LEN_MIN ? 0 : all - HELD_OUT, kept = len < UINT16_MAX ? len : UINT16_MAX;
 
-	for (size_t i = 0; i < len; i++)
-		past[i] = (struct hr_past){.time_ms = TIME_MS, .item = b->item[b->at[user] + i], .kind = HR_KIND_VIEW};
-	hr_epochs_add(b->epochs, past, len);
+	return (struct hr_history){.past = b->past + b->at[user] + (len - kept), .len = (uint16_t)kept};
 }
 
 /* ---- what is known of an event ---- */
@@ -119,10 +121,12 @@ static void prepare(struct batch_run *b)
 	memset(b->kind, HR_KIND_VIEW, b->longest + 1);
 	for (size_t i = 0; i <= b->longest; i++)
 		b->time_ms[i] = TIME_MS;
+	b->past = hr_alloc(b->events + 1, sizeof *b->past);
+	for (size_t i = 0; i < b->events; i++)
+		b->past[i] = (struct hr_past){.time_ms = TIME_MS, .item = b->item[i], .kind = HR_KIND_VIEW};
 	for (size_t u = 0; u < users; u++) {
 		if (length_of(b, u) < LEN_MIN)
 			continue;
-		add_history(b, u);
 		for (size_t i = 0; i + HELD_OUT < length_of(b, u); i++) {
 			const struct hr_observation e = observation(b, u, i);
 			hr_trainer_count(b->r->trainer, &e, 1);
@@ -135,8 +139,16 @@ static void prepare(struct batch_run *b)
 static void learn_epoch(struct batch_run *b)
 {
 	const int64_t began = hr_process_cpu_us();
+	const uint32_t epoch = hr_epochs_place(b->epochs).epoch;
+	struct hr_step_result step;
+	float rate;
 
-	b->r->result.steps += hr_epochs_run(b->epochs);
+	while (hr_epochs_place(b->epochs).epoch == epoch) {
+		hr_epochs_batch(b->epochs, /* catalogue */ NULL, &b->batch, &rate);
+		hr_trainer_rate(b->r->trainer, rate);
+		hr_trainer_step(b->r->trainer, &b->batch, &step);
+		b->r->result.steps++;
+	}
 	b->r->result.cpu_s += (double)(hr_process_cpu_us() - began) * 1e-6;
 	b->r->result.events += hr_epochs_positions(b->epochs);
 }
@@ -201,11 +213,25 @@ static void free_run(struct batch_run *b)
 	hr_idmap_free(b->users);
 	hr_idmap_free(b->items);
 	hr_epochs_free(b->epochs);
+	hr_batch_fini(&b->batch);
+	hr_free(b->past);
 	hr_free(b->user);
 	hr_free(b->item);
 	hr_free(b->at);
 	hr_free(b->time_ms);
 	hr_free(b->kind);
+}
+
+static struct hr_epochs *new_epochs(const struct batch_run *b)
+{
+	const struct hr_evaluation_config *c = b->r->c;
+	const struct hr_epochs_config epochs = {.epochs = c->epochs,
+	                                        .batch = c->batch,
+	                                        .positions = c->config->history_length,
+	                                        .rate = c->config->model_rate,
+	                                        .seed = c->config->model_seed};
+
+	return hr_epochs_new(&epochs, history_of, b, hr_idmap_count(b->users));
 }
 
 bool hr_evaluate_leave_one_out(struct hr_replay *r, struct hr_error *err)
@@ -214,10 +240,8 @@ bool hr_evaluate_leave_one_out(struct hr_replay *r, struct hr_error *err)
 	bool ok = read_events(&b, err);
 
 	if (ok) {
-		const struct hr_epochs_config c = hr_replay_epochs(r);
-
-		b.epochs = hr_epochs_new(r->trainer, &c);
 		prepare(&b);
+		b.epochs = new_epochs(&b);
 		ok = hr_epochs_positions(b.epochs) > 0 || hr_fail(err, HR_E_CONFIG, "no user has %d events: nothing to learn", HELD_OUT + 2);
 	}
 	if (ok)

@@ -242,6 +242,8 @@ static bool take_round(struct hr_pipeline *p, struct hr_record *records)
 	if (!hr_source_poll(p->source, records, POLL_RECORDS, POLL_WAIT_MS, &count, &err))
 		hr_pipeline_die("the input can not go on", &err);
 	take_all(p, records, count);
+	if (count != 0)
+		p->record_ms = records[count - 1].timestamp_ms;
 	return count == 0;
 }
 
@@ -253,8 +255,9 @@ void *hr_ingest_main(void *pipeline)
 	hr_log_thread("ingest");
 	p->last_barrier_us = hr_mono_us();
 	while (!atomic_load(&p->stopping)) {
-		const bool idle = take_round(p, records);
+		const bool idle = hr_start_up_turn(p) || take_round(p, records);
 		poll_items(p);
+		hr_budget_turn(p, idle);
 		if (barrier_due(p) && (idle || barrier_overdue(p)))
 			hr_ingest_barrier(p);
 		hr_ingest_commit(p);

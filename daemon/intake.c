@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "daemon/epochs.h"
 #include "daemon/schedule.h"
+
+enum { BACKLOG_EVERY = 1024 }; /* events handed to the counters at once while a backlog is read */
 
 struct hr_intake {
 	/* ---- set at start, then read-only ---- */
@@ -18,6 +21,11 @@ struct hr_intake {
 	struct hr_catalogue *described; /* metadata by id, read anew from the items topic at each start: not state */
 	/* ---- ingest thread only ---- */
 	struct hr_schedule *schedule;
+	uint32_t every;            /* events between steps now */
+	struct hr_epochs *epochs;  /* start-up; otherwise NULL */
+	struct hr_epochs_place place; /* of epochs, as loaded */
+	struct hr_buf window;      /* of the schedule, as loaded: numbers of users that come later */
+	bool stepped;              /* a step of start-up since the last barrier */
 	struct hr_barrier account; /* positions and counts as of now */
 	struct hr_order order;     /* since the last barrier */
 	struct hr_work *open;      /* the step being filled */
@@ -27,6 +35,7 @@ struct hr_intake {
 	size_t arrived_count, arrived_cap;
 	/* ---- shared ---- */
 	_Atomic int64_t stream_ms;
+	_Atomic int phase; /* enum hr_phase */
 };
 
 struct hr_intake *hr_intake_new(const struct hr_intake_config *config)
@@ -40,6 +49,7 @@ struct hr_intake *hr_intake_new(const struct hr_intake_config *config)
 	in->described = hr_catalogue_new(1);
 	in->schedule = hr_schedule_new(config->window, config->rehearsal, config->positions, config->seed);
 	in->open = hr_work_new(HR_WORK_STEP);
+	in->every = config->every;
 	in->account.watermark_ms = INT64_MIN;
 	atomic_init(&in->stream_ms, INT64_MIN);
 	return in;
@@ -53,6 +63,8 @@ void hr_intake_free(struct hr_intake *in)
 	hr_catalogue_free(in->catalogue);
 	hr_catalogue_free(in->described);
 	hr_schedule_free(in->schedule);
+	hr_epochs_free(in->epochs);
+	hr_buf_fini(&in->window);
 	hr_barrier_fini(&in->account);
 	hr_order_fini(&in->order);
 	hr_work_free(in->open);
@@ -69,11 +81,20 @@ const struct hr_barrier *hr_intake_account(const struct hr_intake *in) { return 
 int64_t hr_intake_stream_ms(const struct hr_intake *in) { return atomic_load(&in->stream_ms); }
 size_t hr_intake_pending(const struct hr_intake *in) { return in->pending; }
 uint64_t hr_intake_events_since_barrier(const struct hr_intake *in) { return in->since_barrier; }
-bool hr_intake_changed(const struct hr_intake *in) { return in->since_barrier != 0; }
+bool hr_intake_changed(const struct hr_intake *in) { return in->since_barrier != 0 || in->stepped; }
+enum hr_phase hr_intake_phase(const struct hr_intake *in) { return (enum hr_phase)atomic_load(&in->phase); }
 
 bool hr_intake_step_due(const struct hr_intake *in)
 {
-	return in->config.every != 0 && in->pending >= in->config.every;
+	const uint32_t every = hr_intake_phase(in) == HR_PHASE_BACKLOG ? BACKLOG_EVERY : in->every;
+
+	return in->config.every != 0 && in->pending >= every;
+}
+
+void hr_intake_every(struct hr_intake *in, uint32_t n)
+{
+	in->every = n == 0 ? in->config.every : n;
+	hr_order_every(&in->order, in->every);
 }
 
 static struct hr_partition *find_partition(struct hr_intake *in, int32_t partition)
@@ -289,12 +310,75 @@ bool hr_intake_described(struct hr_intake *in, const void *id, size_t id_len, st
 	return row != HR_NONE;
 }
 
+/* ---- start-up ---- */
+
+static struct hr_history history_of(const void *histories, uint32_t user) { return hr_histories_get(histories, user); }
+
+static void open_epochs(struct hr_intake *in)
+{
+	const struct hr_epochs_config c = {.epochs = in->config.start_up,
+	                                   .batch = in->config.start_up_batch,
+	                                   .positions = in->config.positions,
+	                                   .rate = in->config.rate,
+	                                   .seed = in->config.seed};
+
+	in->epochs = hr_epochs_new(&c, history_of, in->histories, hr_histories_count(in->histories));
+}
+
+static void close_epochs(struct hr_intake *in)
+{
+	hr_epochs_free(in->epochs);
+	in->epochs = NULL;
+	atomic_store(&in->phase, HR_PHASE_LIVE);
+}
+
+void hr_intake_backlog(struct hr_intake *in)
+{
+	HR_ASSERT(in->pending == 0 && in->config.every != 0 && hr_intake_phase(in) == HR_PHASE_LIVE);
+	hr_order_backlog(&in->order);
+	atomic_store(&in->phase, HR_PHASE_BACKLOG);
+}
+
+void hr_intake_start_up(struct hr_intake *in)
+{
+	HR_ASSERT(in->pending == 0 && hr_intake_phase(in) == HR_PHASE_BACKLOG);
+	hr_order_start_up(&in->order);
+	in->stepped = true;
+	atomic_store(&in->phase, HR_PHASE_START_UP);
+	open_epochs(in);
+	if (in->config.start_up == 0 || hr_epochs_positions(in->epochs) == 0)
+		close_epochs(in);
+}
+
+void hr_intake_start_up_steps(const struct hr_intake *in, uint64_t *ret_done, uint64_t *ret_planned)
+{
+	*ret_done = in->epochs == NULL ? 0 : hr_epochs_place(in->epochs).steps;
+	*ret_planned = in->epochs == NULL ? 0 : hr_epochs_planned(in->epochs);
+}
+
+static void start_up_step(struct hr_intake *in, struct hr_work *w)
+{
+	HR_ASSERT(in->pending == 0);
+	hr_epochs_batch(in->epochs, in->catalogue, &w->batch, &w->rate);
+	in->stepped = true;
+	if (hr_epochs_place(in->epochs).epoch == in->config.start_up)
+		close_epochs(in);
+}
+
+/* ---- steps ---- */
+
 struct hr_work *hr_intake_step(struct hr_intake *in)
 {
 	struct hr_work *w = in->open;
 
-	if (in->config.every != 0)
-		hr_schedule_batch(in->schedule, in->account.steps, in->account.watermark_ms, in->histories, in->catalogue, &w->batch);
+	switch (hr_intake_phase(in)) {
+	case HR_PHASE_BACKLOG: w->mute = true; break;
+	case HR_PHASE_START_UP: start_up_step(in, w); break;
+	default:
+		if (in->config.every != 0)
+			hr_schedule_batch(in->schedule, in->account.steps, in->account.watermark_ms, in->histories, in->catalogue,
+			                  &w->batch);
+	}
 	hr_order_step(&in->order);
 	in->account.steps++;
 	in->pending = 0;
@@ -310,14 +394,21 @@ void hr_intake_thaw(struct hr_intake *in)
 
 void hr_intake_window(struct hr_intake *in, uint32_t n) { hr_schedule_window(in->schedule, n); }
 
+enum { SCHEDULE_VERSION = 2 };
+
 static void put_schedule(struct hr_intake *in, struct hr_changes *changes)
 {
+	const struct hr_epochs_place at = in->epochs == NULL ? (struct hr_epochs_place){0} : hr_epochs_place(in->epochs);
 	struct hr_buf b = {0};
 
-	hr_buf_u8(&b, 1);
+	hr_buf_u8(&b, SCHEDULE_VERSION);
 	hr_buf_u64(&b, in->account.events);
 	hr_buf_u64(&b, in->account.steps);
 	hr_buf_u64(&b, (uint64_t)in->account.watermark_ms);
+	hr_buf_u8(&b, (uint8_t)hr_intake_phase(in));
+	hr_buf_u32(&b, at.epoch);
+	hr_buf_u64(&b, at.window);
+	hr_buf_u64(&b, at.steps);
 	hr_schedule_write(in->schedule, &b);
 	hr_changes_put(changes, HR_REC_SCHEDULE, 0, b.p, b.len);
 	hr_buf_fini(&b);
@@ -348,6 +439,7 @@ struct hr_work *hr_intake_barrier(struct hr_intake *in, uint64_t number, uint64_
 	in->arrived_ms = NULL;
 	in->arrived_count = in->arrived_cap = 0;
 	in->since_barrier = 0;
+	in->stepped = false;
 	return w;
 }
 
@@ -355,13 +447,24 @@ static bool load_schedule(struct hr_intake *in, const void *bytes, size_t len, s
 {
 	struct hr_cursor c = {.p = bytes, .left = len};
 
-	if (hr_cur_u8(&c) != 1)
+	if (hr_cur_u8(&c) != SCHEDULE_VERSION)
 		return hr_fail(err, HR_E_FORMAT, "schedule record: unknown version");
 	in->account.events = hr_cur_u64(&c);
 	in->account.steps = hr_cur_u64(&c);
 	in->account.watermark_ms = (int64_t)hr_cur_u64(&c);
 	atomic_store(&in->stream_ms, in->account.watermark_ms);
-	return hr_schedule_read(in->schedule, &c, err);
+	const uint8_t phase = hr_cur_u8(&c);
+	if (phase >= HR_PHASES)
+		return hr_fail(err, HR_E_FORMAT, "schedule record: phase %u is not below %d", phase, HR_PHASES);
+	atomic_store(&in->phase, phase);
+	in->place.epoch = hr_cur_u32(&c);
+	in->place.window = hr_cur_u64(&c);
+	in->place.steps = hr_cur_u64(&c);
+	if (c.failed)
+		return hr_fail(err, HR_E_FORMAT, "schedule record: too short");
+	hr_buf_clear(&in->window);
+	hr_buf_bytes(&in->window, c.p, c.left);
+	return true;
 }
 
 bool hr_intake_load(struct hr_intake *in, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len,
@@ -375,9 +478,19 @@ bool hr_intake_load(struct hr_intake *in, enum hr_record_class cls, uint32_t num
 	}
 }
 
-void hr_intake_resume(struct hr_intake *in, const struct hr_barrier *row)
+bool hr_intake_resume(struct hr_intake *in, const struct hr_barrier *row, struct hr_error *err)
 {
 	hr_barrier_fini(&in->account);
 	hr_barrier_copy(&in->account, row);
 	atomic_store(&in->stream_ms, row->watermark_ms);
+	struct hr_cursor c = {.p = in->window.p, .left = in->window.len};
+	if (!hr_schedule_read(in->schedule, &c, hr_histories_count(in->histories), err))
+		return false;
+	hr_buf_fini(&in->window);
+	if (hr_intake_phase(in) != HR_PHASE_START_UP)
+		return true;
+	open_epochs(in);
+	return hr_epochs_go(in->epochs, in->place) ||
+	       hr_fail(err, HR_E_FORMAT, "schedule record: start-up is at window %llu of epoch %u, which there is not",
+	               (unsigned long long)in->place.window, in->place.epoch);
 }

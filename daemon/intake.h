@@ -7,8 +7,12 @@
  * events, with a loss only on the positions inside the window; the other half is as many users drawn uniformly from all,
  * times `rehearsal`, with a loss on all positions. An event is so visited window / every times, by different batches.
  *
- * Record of class HR_REC_SCHEDULE, little-endian: u8 version (1) | u64 events (ordinal of the next) | u64 steps |
- * i64 stream time | u32 n, n x u32 user of the window, oldest first.
+ * Start-up: a backlog is first read whole (HR_PHASE_BACKLOG: histories, catalogue and counters learn, nothing is trained or asked),
+ * then trained on by epochs over the histories that it left (HR_PHASE_START_UP: no record is taken), then the stream goes on as
+ * above. When the phases begin is said by the caller and written to the order log; what their steps are follows from the state.
+ *
+ * Record of class HR_REC_SCHEDULE, little-endian: u8 version (2) | u64 events (ordinal of the next) | u64 steps |
+ * i64 stream time | u8 phase | u32 epoch | u64 place in it | u64 steps of start-up | u32 n, n x u32 user of the window, oldest first.
  *
  * @thread ingest only, but for hr_intake_lock holders, who may read histories and catalogue
  */
@@ -28,6 +32,9 @@ struct hr_intake_config {
 	uint32_t positions;      /* the encoder's window */
 	uint32_t every, window;  /* events; every 0: no training, steps are empty and close at barriers only */
 	float rehearsal;         /* rehearsed histories for each fresh one */
+	uint32_t start_up;       /* epochs after a backlog */
+	uint32_t start_up_batch; /* positions of their steps */
+	float rate;              /* peak of theirs */
 	int64_t future_limit_ms; /* an event may be this far ahead of its record's broker timestamp */
 	uint64_t seed;
 };
@@ -78,6 +85,21 @@ void hr_intake_without(struct hr_intake *in, const struct hr_idmap *users);
 /** The trainer, if its learning has stopped, goes on with the step that is open now; the order log says so. */
 void hr_intake_thaw(struct hr_intake *in);
 
+enum hr_phase { HR_PHASE_LIVE, HR_PHASE_BACKLOG, HR_PHASE_START_UP, HR_PHASES };
+enum hr_phase hr_intake_phase(const struct hr_intake *in); /* @thread any */
+/** A backlog begins here. At a step boundary. */
+void hr_intake_backlog(struct hr_intake *in);
+/**
+ * The backlog ends here: until the phase is live again, steps are closed one after the other without a record between them.
+ * At a step boundary.
+ */
+void hr_intake_start_up(struct hr_intake *in);
+/** Steps of start-up so far, and how many it takes, about; 0 and 0 outside. @thread ingest */
+void hr_intake_start_up_steps(const struct hr_intake *in, uint64_t *ret_done, uint64_t *ret_planned);
+
+/** One step after every n events from here on, and the order log says so; not part of the state. 0: as configured. */
+void hr_intake_every(struct hr_intake *in, uint32_t n);
+
 bool hr_intake_step_due(const struct hr_intake *in);
 size_t hr_intake_pending(const struct hr_intake *in); /* events since the last step */
 
@@ -99,8 +121,8 @@ uint64_t hr_intake_events_since_barrier(const struct hr_intake *in);
 /** A record of class user, item or schedule, at start. */
 HR_MUST_USE bool hr_intake_load(struct hr_intake *in, enum hr_record_class cls, uint32_t number, const void *bytes,
                                 size_t len, struct hr_error *err);
-/** The newest barrier row, at start: positions and accounting go on from there. */
-void hr_intake_resume(struct hr_intake *in, const struct hr_barrier *row);
+/** The newest barrier row, when all records are loaded: positions, accounting and phase go on from there. */
+HR_MUST_USE bool hr_intake_resume(struct hr_intake *in, const struct hr_barrier *row, struct hr_error *err);
 
 /** Positions and accounting now; borrowed. @thread ingest, or under the lock */
 const struct hr_barrier *hr_intake_account(const struct hr_intake *in);

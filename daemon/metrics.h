@@ -30,6 +30,8 @@
 	X(FRESH_P99, "freshness_seconds", "quantile=\"0.99\"", "Broker timestamp of an event to acknowledged vector, over the newest refresh.") \
 	X(LOSS, "train_loss", NULL, "Loss of the newest step, nats, all objectives with their weights.") \
 	X(FROZEN, "train_frozen", NULL, "1: learning has stopped after three refused steps in a row.") \
+	X(VISITS, "train_visits", NULL, "Times that an event is trained on; below 1: share of the events that are.") \
+	X(PHASE, "start_up_phase", NULL, "0: live. 1: the backlog of a start-up is read. 2: it is learned.") \
 	X(USERS, "state_users", NULL, "Users ever seen.") \
 	X(ITEMS, "state_items", NULL, "Items ever seen.") \
 	X(PAUSED, "consuming_paused", NULL, "1 while nothing is consumed because the state's disk is nearly full.") \

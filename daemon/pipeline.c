@@ -64,6 +64,9 @@ struct hr_intake_config hr_config_intake(const struct hr_config *c)
 	                                 .every = c->train_every,
 	                                 .window = c->train_window,
 	                                 .rehearsal = c->train_rehearsal,
+	                                 .start_up = c->train_start_up,
+	                                 .start_up_batch = c->train_start_up_batch,
+	                                 .rate = c->model_rate,
 	                                 .future_limit_ms = (int64_t)c->events_future_limit,
 	                                 .seed = c->model_seed};
 }
@@ -159,10 +162,14 @@ static void first_metrics(struct hr_pipeline *p, const struct hr_barrier *row)
 {
 	hr_metrics_quality(p->metrics, hr_trainer_score(p->trainer));
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_BARRIER), (double)row->number);
+	if (p->config->train_every != 0)
+		hr_metric_set(hr_metric_of(p->metrics, HR_M_VISITS), (double)p->config->train_window / p->config->train_every);
 }
 
-static void first_snapshot(struct hr_pipeline *p, const struct hr_barrier *row)
+static bool first_snapshot(struct hr_pipeline *p, const struct hr_barrier *row, struct hr_error *err)
 {
+	if (row->number != 0 && !hr_intake_resume(p->intake, row, err))
+		return false;
 	p->newest = hr_trainer_snapshot(p->trainer);
 	p->newest->barrier = row->number;
 	p->newest->watermark_ms = row->watermark_ms;
@@ -170,11 +177,10 @@ static void first_snapshot(struct hr_pipeline *p, const struct hr_barrier *row)
 	atomic_store(&p->durable, row->number);
 	atomic_store(&p->published, row->published);
 	hr_barrier_copy(&p->committed, row);
-	if (row->number != 0)
-		hr_intake_resume(p->intake, row);
 	settle_frozen(p);
 	if (row->published < row->number && p->rebuild == NULL)
 		(void)hr_queue_push(p->refreshes, unsent_refresh(p, row));
+	return true;
 }
 
 static bool open_server(struct hr_pipeline *p, struct hr_error *err)
@@ -205,16 +211,17 @@ static bool open_all(struct hr_pipeline *p, struct hr_error *err)
 	p->decoder = new_decoder(p->config);
 	if (p->decoder == NULL)
 		return hr_fail(err, HR_E_CONFIG, "events.json: a path is empty, has more than 8 parts, or goes on below another");
-	const bool loaded = load_state(p, &row, err);
-	if (loaded) {
-		first_snapshot(p, &row);
+	const bool loaded = load_state(p, &row, err) && first_snapshot(p, &row, err);
+	if (loaded)
 		first_metrics(p, &row);
-	}
 	const bool fresh = row.number == 0;
 	hr_barrier_fini(&row);
-	if (loaded && p->rebuild != NULL)
-		return hr_rebuild_open(p, fresh, err);
-	return loaded && hr_ingest_open(p, fresh, err) && hr_publisher_open(p, err) && open_server(p, err);
+	if (!loaded || !(p->rebuild != NULL ? hr_rebuild_open(p, fresh, err) : hr_ingest_open(p, fresh, err)))
+		return false;
+	if (p->rebuild != NULL)
+		return true;
+	hr_start_up_open(p, fresh);
+	return hr_publisher_open(p, err) && open_server(p, err);
 }
 
 void hr_pipeline_free(struct hr_pipeline *p)
@@ -239,6 +246,7 @@ void hr_pipeline_free(struct hr_pipeline *p)
 	hr_queue_free(p->barriers);
 	hr_queue_free(p->refreshes);
 	hr_free(p->checked);
+	hr_free(p->backlog_end);
 	(void)pthread_mutex_destroy(&p->lock);
 	hr_free(p);
 }
@@ -257,7 +265,10 @@ static bool start(const struct hr_config *config, struct hr_rebuild *rebuild, st
 	p->rebuild = rebuild;
 	p->metrics = hr_metrics_new();
 	(void)pthread_mutex_init(&p->lock, NULL);
-	p->steps = hr_queue_new(STEPS_BOUND);
+	p->steps_bound = STEPS_BOUND;
+	p->steps = hr_queue_new(p->steps_bound);
+	p->every = config->train_every;
+	p->record_ms = -1;
 	p->barriers = hr_queue_new(BARRIERS_BOUND);
 	p->refreshes = hr_queue_new(REFRESHES_BOUND);
 	if (!open_all(p, err)) {

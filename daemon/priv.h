@@ -28,6 +28,7 @@ struct hr_pipeline {
 	struct hr_rebuild *rebuild;   /* NULL: live. Then there are no items, no publisher and no server */
 	uint32_t topic_partitions;  /* of the events topic, at start */
 	struct hr_queue *steps;     /* ingest -> trainer: struct hr_work */
+	size_t steps_bound;         /* of steps */
 	struct hr_queue *barriers;  /* trainer -> writer: barriers with both halves */
 	struct hr_queue *refreshes; /* writer -> publisher: durable barriers */
 	pthread_t ingest_thread, train_thread, write_thread, publish_thread;
@@ -36,6 +37,10 @@ struct hr_pipeline {
 	struct hr_decoder *decoder;
 	uint64_t asked;            /* newest barrier asked for */
 	int64_t last_barrier_us;   /* monotonic clock */
+	int64_t *backlog_end;      /* for each partition of the account: offset at which the backlog of a start-up ends */
+	int64_t start_up_told_us;
+	uint32_t every;            /* events between two steps now */
+	int64_t record_ms, lag_ms, budget_us; /* broker timestamp of the newest record taken; its age when last looked at, and when */
 	bool *checked;             /* for each partition of the account: the record behind the stored position was compared */
 	/* ---- writer thread only ---- */
 	int64_t checkpoint_ms;     /* wall clock: of the newest, or of the last try */
@@ -59,6 +64,18 @@ HR_MUST_USE bool hr_ingest_partitions(struct hr_pipeline *p, struct hr_error *er
 void hr_ingest_push(struct hr_pipeline *p, struct hr_work *w);
 /** A barrier here and now; an open step is closed first. @thread ingest */
 void hr_ingest_barrier(struct hr_pipeline *p);
+
+/** Whether a new state begins with a backlog, when sources are open; and how one goes on. start_up.c. @thread start */
+void hr_start_up_open(struct hr_pipeline *p, bool new_state);
+/** The part of a turn of the ingest thread that start-up takes. True: no record is wanted in this turn. */
+bool hr_start_up_turn(struct hr_pipeline *p);
+/** The backlog is read: closes the open step. Then some steps of start-up, until the phase is live. For replays. */
+void hr_start_up_begin(struct hr_pipeline *p);
+void hr_start_up_steps(struct hr_pipeline *p);
+void hr_start_up_tell(struct hr_pipeline *p); /* the phase, as a metric */
+
+/** Fewer or more steps, as the trainer falls behind or catches up. budget.c. @param idle  no record waits */
+void hr_budget_turn(struct hr_pipeline *p, bool idle);
 
 /** Tells the broker the positions of the newest durable barrier. @thread ingest, or when the threads have ended */
 void hr_ingest_commit(struct hr_pipeline *p);

@@ -120,7 +120,9 @@ static bool follow_entry(struct hr_pipeline *p, const struct hr_order_entry *e)
 	case HR_ORDER_RUN: return take_run(p, e->partition, e->count);
 	case HR_ORDER_STEP: push_step(p); break;
 	case HR_ORDER_THAW: hr_intake_thaw(p->intake); break;
-	case HR_ORDER_EVERY: break; /* where the steps fall is said by the steps */
+	case HR_ORDER_BACKLOG: hr_intake_backlog(p->intake); break;
+	case HR_ORDER_START_UP: hr_start_up_begin(p); break;
+	case HR_ORDER_EVERY: hr_intake_every(p->intake, (uint32_t)e->count); break; /* said again: where steps fall, they say */
 	}
 	return true;
 }
@@ -202,10 +204,28 @@ static void close_step(struct hr_pipeline *p)
 		push_barrier(p);
 }
 
+/* What a merge reads is a backlog, if it is worth it: read whole, then learned by epochs. */
+static void begin_backlog(struct hr_pipeline *p)
+{
+	const struct hr_config *c = p->config;
+
+	if (c->train_every != 0 && c->train_start_up != 0 && p->rebuild->total >= c->train_start_up_from)
+		hr_intake_backlog(p->intake);
+}
+
+static void learn_backlog(struct hr_pipeline *p)
+{
+	if (hr_intake_phase(p->intake) == HR_PHASE_BACKLOG)
+		hr_start_up_begin(p);
+	while (hr_intake_phase(p->intake) == HR_PHASE_START_UP && !atomic_load(&p->stopping))
+		hr_start_up_steps(p);
+}
+
 static void merge(struct hr_pipeline *p)
 {
 	struct hr_rebuild_lane *first, *second;
 
+	begin_backlog(p);
 	while (choose(p, &first, &second) && first != NULL && !atomic_load(&p->stopping)) {
 		do {
 			take(p, first, 1);
@@ -213,6 +233,8 @@ static void merge(struct hr_pipeline *p)
 		} while (first->at < first->count && (second == NULL || before(first, second)));
 		show_progress(p);
 	}
+	if (!p->rebuild->failed)
+		learn_backlog(p);
 	if (!p->rebuild->failed && hr_intake_changed(p->intake))
 		push_barrier(p);
 }

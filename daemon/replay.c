@@ -22,6 +22,8 @@ bool hr_replay_open(struct hr_replay *r, const struct hr_evaluation_config *conf
 		return false;
 	r->intake = hr_intake_new(&intake);
 	hr_intake_partition(r->intake, 0, 0);
+	if (config->config->train_every != 0 && config->config->train_start_up != 0)
+		hr_intake_backlog(r->intake);
 	return true;
 }
 
@@ -89,11 +91,11 @@ static void introduce_items(struct hr_replay *r, const struct hr_work *w)
 static void train(struct hr_replay *r, const struct hr_work *w)
 {
 	const int64_t began = hr_process_cpu_us();
-	struct hr_step_result step = {0};
+	struct hr_step_result step;
 
-	if (w->batch.sequences == 0 || (r->cut ? r->c->learn == HR_LEARN_FROZEN : r->c->start_up > 0))
+	if (r->cut && r->c->learn == HR_LEARN_FROZEN)
 		return;
-	hr_trainer_step(r->trainer, &w->batch, &step);
+	hr_work_train(w, r->trainer, &step);
 	r->result.cpu_s += r->cut ? (double)(hr_process_cpu_us() - began) * 1e-6 : 0;
 	r->result.steps += r->cut && step.trained;
 }
@@ -124,35 +126,14 @@ void hr_replay_flush(struct hr_replay *r)
 		hr_replay_step(r);
 }
 
-struct hr_epochs_config hr_replay_epochs(const struct hr_replay *r)
-{
-	return (struct hr_epochs_config){.epochs = r->c->protocol == HR_LEAVE_ONE_OUT ? r->c->epochs : r->c->start_up,
-	                                 .batch = r->c->batch,
-	                                 .positions = r->c->config->history_length,
-	                                 .rate = r->c->config->model_rate,
-	                                 .seed = r->c->config->model_seed};
-}
-
-static void start_up(struct hr_replay *r)
-{
-	const struct hr_epochs_config c = hr_replay_epochs(r);
-	struct hr_epochs *epochs = hr_epochs_new(r->trainer, &c);
-	const struct hr_histories *histories = hr_intake_histories(r->intake);
-
-	for (uint32_t u = 0; u < hr_histories_count(histories); u++) {
-		const struct hr_history h = hr_histories_get(histories, u);
-		hr_epochs_add(epochs, h.past, h.len);
-	}
-	for (uint32_t epoch = 0; epoch < r->c->start_up; epoch++)
-		(void)hr_epochs_run(epochs);
-	hr_epochs_end(epochs);
-	hr_epochs_free(epochs);
-}
-
 void hr_replay_cut(struct hr_replay *r)
 {
 	hr_replay_flush(r);
-	start_up(r);
+	if (hr_intake_phase(r->intake) == HR_PHASE_BACKLOG)
+		hr_intake_start_up(r->intake);
+	while (hr_intake_phase(r->intake) == HR_PHASE_START_UP)
+		hr_replay_again(r);
+	hr_trainer_rate(r->trainer, 0);
 	hr_trainer_cut(r->trainer);
 	r->cut = true;
 	r->drift = hr_drift_new(hr_intake_histories(r->intake), hr_intake_catalogue(r->intake), hr_intake_stream_ms(r->intake));

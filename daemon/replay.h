@@ -2,7 +2,6 @@
 #ifndef HR_DAEMON_REPLAY_H
 #define HR_DAEMON_REPLAY_H
 
-#include "daemon/epochs.h"
 #include "daemon/evaluate.h"
 #include "daemon/intake.h"
 
@@ -37,9 +36,7 @@ void hr_replay_step(struct hr_replay *r);  /* closes the step: questions, counte
 void hr_replay_again(struct hr_replay *r); /* one more training step, without events */
 void hr_replay_flush(struct hr_replay *r); /* closes the step if there is anything in it */
 
-struct hr_epochs_config hr_replay_epochs(const struct hr_replay *r);
-
-/** From here on events are questions; before the first, start-up training. */
+/** From here on events are questions. What was read before is the backlog of a start-up, and learned now (train.start_up). */
 void hr_replay_cut(struct hr_replay *r);
 
 /** Figures of all questions so far, into result. */

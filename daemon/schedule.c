@@ -145,7 +145,7 @@ void hr_schedule_write(const struct hr_schedule *s, struct hr_buf *out)
 		hr_buf_u32(out, ring_at(s, i));
 }
 
-bool hr_schedule_read(struct hr_schedule *s, struct hr_cursor *c, struct hr_error *err)
+bool hr_schedule_read(struct hr_schedule *s, struct hr_cursor *c, uint32_t users, struct hr_error *err)
 {
 	const uint32_t filled = hr_cur_u32(c);
 
@@ -154,8 +154,10 @@ bool hr_schedule_read(struct hr_schedule *s, struct hr_cursor *c, struct hr_erro
 	for (uint32_t i = 0; i < filled; i++) {
 		const uint32_t user = hr_cur_u32(c);
 
-		if (c->failed || user == HR_NONE)
+		if (c->failed)
 			break;
+		if (user >= users)
+			return hr_fail(err, HR_E_FORMAT, "schedule record: user %u, the state has %u", user, users);
 		hr_schedule_event(s, user);
 	}
 	if (c->failed || c->left != 0)

@@ -27,6 +27,7 @@ void hr_schedule_batch(struct hr_schedule *s, uint64_t step, int64_t now_ms, con
                        const struct hr_catalogue *catalogue, struct hr_batch *out);
 
 void hr_schedule_write(const struct hr_schedule *s, struct hr_buf *out);
-HR_MUST_USE bool hr_schedule_read(struct hr_schedule *s, struct hr_cursor *c, struct hr_error *err);
+/** @param users  how many there are: a number that is not below is refused */
+HR_MUST_USE bool hr_schedule_read(struct hr_schedule *s, struct hr_cursor *c, uint32_t users, struct hr_error *err);
 
 #endif

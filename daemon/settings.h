@@ -89,6 +89,14 @@
 	  "Newest events that each step trains on: an event is visited window / every times.") \
 	X(train_rehearsal, "train.rehearsal", F32, "1", 0, 16, T, "histories", \
 	  "Older histories drawn for each fresh one, so that the new does not erase the old.") \
+	X(train_start_up, "train.start_up", U32, "20", 0, 1000, T, "epochs", \
+	  "A new state that finds a backlog reads it whole and learns it by so many epochs, then goes on live; 0: event by event.") \
+	X(train_start_up_from, "train.start_up_from", U64, "10000", 1, 0x1p62, 0, "records", \
+	  "Smallest backlog that is learned in this way.") \
+	X(train_start_up_batch, "train.start_up_batch", U32, "1024", 16, 1000000, T, "events", \
+	  "Events in a step of these epochs.") \
+	X(train_lag_max, "train.lag_max", DURATION, "2m", 0, 365 * HR_MS_DAY, 0, "", \
+	  "Steps fall less often while the events read are older than this and the trainer can not keep up; 0: never.") \
 	X(train_workers, "train.workers", U32, "1", 0, 256, 0, "threads", \
 	  "Threads of a training step; 0 takes every processor. The result is the same, bit for bit, for any number.") \
 	X(train_thaw, "train.thaw", BOOL, "false", 0, 0, 0, "", \

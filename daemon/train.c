@@ -17,13 +17,10 @@ static void tell_refusal(struct hr_pipeline *p, const struct hr_work *w)
 
 static void run_step(struct hr_pipeline *p, const struct hr_work *w)
 {
-	struct hr_step_result r = {0};
+	struct hr_step_result r;
 
-	if (w->thaw)
-		hr_trainer_thaw(p->trainer);
 	hr_work_observe(w, p->trainer, true, NULL);
-	if (w->batch.sequences != 0)
-		hr_trainer_step(p->trainer, &w->batch, &r);
+	hr_work_train(w, p->trainer, &r);
 	if (r.refused)
 		tell_refusal(p, w);
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_FROZEN), hr_trainer_frozen(p->trainer));

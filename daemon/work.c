@@ -89,7 +89,7 @@ void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool i
 		hr_trainer_item(trainer, w->item[i].row, w->item[i].id_hash);
 	for (size_t i = 0; i < w->event_count; i++) {
 		seen[i] = observation(w, &w->event[i]);
-		seen[i].mute = mute != NULL && mute[i] != 0;
+		seen[i].mute = w->mute || (mute != NULL && mute[i] != 0);
 	}
 	if (in_turn) {
 		observe_in_turn(w, trainer, seen);
@@ -99,4 +99,14 @@ void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool i
 	hr_trainer_count(trainer, seen, w->event_count);
 	for (size_t i = 0; i < w->admission_count; i++)
 		hr_trainer_admit(trainer, w->admission[i].row);
+}
+
+void hr_work_train(const struct hr_work *w, struct hr_trainer *trainer, struct hr_step_result *ret_result)
+{
+	*ret_result = (struct hr_step_result){0};
+	if (w->thaw)
+		hr_trainer_thaw(trainer);
+	hr_trainer_rate(trainer, w->rate);
+	if (w->batch.sequences != 0)
+		hr_trainer_step(trainer, &w->batch, ret_result);
 }

@@ -46,6 +46,8 @@ struct hr_work {
 	uint8_t *past_kind;
 	size_t past_count, past_item_cap, past_time_cap, past_kind_cap;
 	struct hr_batch batch; /* what the step trains on */
+	float rate;            /* of start-up training; 0: as configured */
+	bool mute;             /* no event is a question: the model has not learned yet */
 	bool thaw;             /* learning that had stopped goes on with this step */
 
 	/* ---- a barrier ---- */
@@ -71,5 +73,8 @@ void hr_work_add_event(struct hr_work *w, uint64_t ordinal, uint32_t item, uint8
  * @param mute     for each event: 1 = learned, but not asked; NULL: as configured
  */
 void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool in_turn, const uint8_t *mute);
+
+/** Trains on the batch, if there is one; otherwise ret_result says that nothing was trained. */
+void hr_work_train(const struct hr_work *w, struct hr_trainer *trainer, struct hr_step_result *ret_result);
 
 #endif

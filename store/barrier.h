@@ -4,8 +4,8 @@
  *   i64 watermark_ms | i64 wall_ms | u64 published | u32 partitions | partitions x { i32 partition, i64 begin, i64 offset, u64 fingerprint,
  *   u64 trained, u64 duplicate, u64 late, u64 gap, u64 forgotten, u8 n, n x u64 rejected, the last not 0 }.
  * Order log: a sequence of varint-coded entries: (partition << 2 | 0) count = a run of records taken from a partition;
- *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events; 3 = learning that had
- *   stopped goes on from the next step.
+ *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events; (m << 2 | 3) = a mark: 0 learning
+ *   that had stopped goes on from the next step, 1 the backlog of a start-up begins, 2 it ends and start-up training begins.
  * Order row, one a barrier: u8 version (1) | u64 digest hi | u64 digest lo | u64 events | u64 steps | i64 wall_ms | order log.
  * Manifest: u8 version (1) | u32 format | u64 config hash | blob lineage | blob kernels | u32 partitions | u64 seed.
  */
@@ -89,10 +89,12 @@ void hr_order_record(struct hr_order *o, int32_t partition); /* one record was t
 void hr_order_step(struct hr_order *o);
 void hr_order_every(struct hr_order *o, uint32_t events);
 void hr_order_thaw(struct hr_order *o);
+void hr_order_backlog(struct hr_order *o);
+void hr_order_start_up(struct hr_order *o);
 void hr_order_seal(struct hr_order *o); /* closes the open run; call before bytes are read */
 void hr_order_clear(struct hr_order *o);
 
-enum hr_order_kind { HR_ORDER_RUN, HR_ORDER_STEP, HR_ORDER_EVERY, HR_ORDER_THAW };
+enum hr_order_kind { HR_ORDER_RUN, HR_ORDER_STEP, HR_ORDER_EVERY, HR_ORDER_THAW, HR_ORDER_BACKLOG, HR_ORDER_START_UP };
 struct hr_order_entry {
 	enum hr_order_kind kind;
 	int32_t partition;

@@ -3,7 +3,8 @@
 #include "store/barrier.h"
 
 enum { HEAD_VERSION = 1 };
-enum { TAG_RUN, TAG_STEP, TAG_EVERY, TAG_THAW, TAG_BITS = 2, TAG_MASK = 3 };
+enum { TAG_RUN, TAG_STEP, TAG_EVERY, TAG_MARK, TAG_BITS = 2, TAG_MASK = 3 };
+enum { MARK_THAW, MARK_BACKLOG, MARK_START_UP, MARKS };
 
 void hr_order_fini(struct hr_order *o)
 {
@@ -48,11 +49,15 @@ void hr_order_every(struct hr_order *o, uint32_t events)
 	hr_buf_varint(&o->bytes, (uint64_t)events << TAG_BITS | TAG_EVERY);
 }
 
-void hr_order_thaw(struct hr_order *o)
+static void mark(struct hr_order *o, uint64_t which)
 {
 	hr_order_seal(o);
-	hr_buf_varint(&o->bytes, TAG_THAW);
+	hr_buf_varint(&o->bytes, which << TAG_BITS | TAG_MARK);
 }
+
+void hr_order_thaw(struct hr_order *o) { mark(o, MARK_THAW); }
+void hr_order_backlog(struct hr_order *o) { mark(o, MARK_BACKLOG); }
+void hr_order_start_up(struct hr_order *o) { mark(o, MARK_START_UP); }
 
 void hr_order_head_encode(const struct hr_order_head *h, struct hr_buf *out)
 {
@@ -85,6 +90,7 @@ bool hr_order_head_decode(struct hr_cursor *c, struct hr_order_head *ret_head, s
 
 static bool read_entry(struct hr_cursor *c, struct hr_order_entry *e)
 {
+	static const enum hr_order_kind marks[MARKS] = {HR_ORDER_THAW, HR_ORDER_BACKLOG, HR_ORDER_START_UP};
 	const uint64_t word = hr_cur_varint(c), value = word >> TAG_BITS;
 
 	switch (word & TAG_MASK) {
@@ -95,7 +101,10 @@ static bool read_entry(struct hr_cursor *c, struct hr_order_entry *e)
 	case TAG_EVERY:
 		*e = (struct hr_order_entry){HR_ORDER_EVERY, 0, value};
 		return value >= 1 && value <= UINT32_MAX;
-	default: *e = (struct hr_order_entry){HR_ORDER_THAW, 0, 1}; return value == 0;
+	default:
+		if (value < MARKS)
+			*e = (struct hr_order_entry){marks[value], 0, 1};
+		return value < MARKS;
 	}
 }
 

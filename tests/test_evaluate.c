@@ -31,15 +31,19 @@ static int remove_path(void **state)
 	return unlink(path) == 0 ? 0 : -1;
 }
 
+static uint32_t start_up; /* epochs */
+
 /* Small and quick: the least width, steps after every 4 events. */
 static void configure(struct hr_config *c)
 {
-	static const char *const set[] = {"model.width=32", "train.every=4", "train.window=16", "model.dropout=0"};
+	static const char *const set[] = {"model.width=32", "train.every=4", "train.window=16", "model.dropout=0",
+	                                  "train.start_up_batch=64"};
 	struct hr_error err;
 
 	hr_config_init(c);
 	for (size_t i = 0; i < sizeof set / sizeof set[0]; i++)
 		assert_true(hr_config_assign(c, set[i], HR_FROM_FLAG, &err));
+	c->train_start_up = start_up;
 }
 
 static struct hr_evaluation evaluate(struct hr_evaluation_config e)
@@ -131,11 +135,11 @@ static void start_up_takes_the_place_of_the_steps_before_the_cut(void **state)
 	(void)state;
 	write_days(6);
 	e.learn = HR_LEARN_FROZEN;
-	e.batch = 64;
-	e.start_up = 1;
+	start_up = 1;
 	const struct hr_evaluation one = evaluate(e);
-	e.start_up = 60;
+	start_up = 60;
 	const struct hr_evaluation many = evaluate(e);
+	start_up = 0;
 
 	assert_int_equal(many.steps, 0); /* after the cut */
 	assert_int_equal(many.questions, one.questions);

@@ -212,7 +212,9 @@ static void a_state_loaded_from_a_barrier_goes_on_with_the_same_steps(void **sta
 	hr_work_free(w);
 	struct hr_work *barrier = hr_intake_barrier(whole, 1, 0);
 	hr_changes_each(barrier->changes, put_into, again);
-	hr_intake_resume(again, &barrier->row);
+	struct hr_error err;
+	if (!hr_intake_resume(again, &barrier->row, &err))
+		fail_msg("%s", err.msg);
 	assert_int_equal(barrier->row.events, 40);
 	assert_int_equal(barrier->row.steps, 10);
 	w = run_to(whole, 40, 60);
@@ -287,6 +289,134 @@ static void a_thaw_is_in_the_order_log_before_its_step(void **state)
 	hr_intake_free(in);
 }
 
+/* Backlog of 60 events, start-up to its end; every batch of it joined. */
+static size_t start_up(struct hr_intake *in, struct hr_batch *all, float *ret_rate)
+{
+	size_t steps = 0;
+
+	while (hr_intake_phase(in) == HR_PHASE_START_UP) {
+		struct hr_work *w = hr_intake_step(in);
+
+		assert_int_equal(w->event_count, 0);
+		assert_true(w->rate > 0);
+		*ret_rate = w->rate;
+		for (size_t s = 0; s < w->batch.sequences; s++) {
+			hr_batch_begin(all, w->batch.fresh[s]);
+			for (size_t i = w->batch.start[s]; i < w->batch.start[s + 1]; i++)
+				hr_batch_add(all, w->batch.item[i], w->batch.time_ms[i], w->batch.kind[i], w->batch.ask_ms[i],
+				             w->batch.target[i], w->batch.target_kind[i]);
+		}
+		hr_work_free(w);
+		steps++;
+	}
+	return steps;
+}
+
+static const struct hr_intake_config starting = {.history_length = 10,
+                                                 .min_count = 1,
+                                                 .positions = 10,
+                                                 .every = 4,
+                                                 .window = 8,
+                                                 .rehearsal = 1,
+                                                 .start_up = 3,
+                                                 .start_up_batch = 16,
+                                                 .rate = 0.01f,
+                                                 .future_limit_ms = 600000,
+                                                 .seed = 7};
+
+static struct hr_intake *read_backlog(void)
+{
+	struct hr_intake *in = hr_intake_new(&starting);
+
+	hr_intake_partition(in, 0, 100);
+	hr_intake_backlog(in);
+	for (int n = 0; n < 60; n++) {
+		assert_int_equal(feed(in, n), HR_OUT_TRAINED);
+		assert_false(hr_intake_step_due(in));
+	}
+	struct hr_work *w = hr_intake_step(in);
+	assert_int_equal(w->event_count, 60);
+	assert_int_equal(w->batch.sequences, 0);
+	assert_true(w->mute);
+	hr_work_free(w);
+	hr_intake_start_up(in);
+	return in;
+}
+
+static void a_backlog_is_read_whole_then_learned_by_epochs(void **state)
+{
+	struct hr_intake *in = read_backlog();
+	struct hr_batch all = {0};
+	uint64_t done, planned;
+	float rate;
+
+	(void)state;
+	hr_intake_start_up_steps(in, &done, &planned);
+	assert_int_equal(done, 0);
+	assert_int_equal(planned, 9); /* 5 users of 12 events, the newest 10 kept: 45 targets an epoch, in steps of 16 */
+	assert_int_equal(start_up(in, &all, &rate), 9);
+	assert_int_equal(all.positions, 3 * 45);
+	for (size_t i = 0; i < all.positions; i++)
+		assert_int_not_equal(all.target[i], HR_NONE);
+	assert_int_equal(hr_intake_phase(in), HR_PHASE_LIVE);
+	for (int n = 60; n < 64; n++)
+		(void)feed(in, n);
+	assert_true(hr_intake_step_due(in));
+	struct hr_work *w = hr_intake_step(in);
+	assert_false(w->mute);
+	assert_true(w->rate == 0);
+	assert_true(w->batch.sequences > 0);
+	hr_work_free(w);
+	hr_batch_fini(&all);
+	hr_intake_free(in);
+}
+
+static void a_start_up_goes_on_from_a_barrier_in_its_middle(void **state)
+{
+	struct hr_intake *in = read_backlog(), *again = hr_intake_new(&starting);
+	struct hr_batch rest = {0}, same = {0};
+	struct hr_error err;
+	float rate, last;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		hr_work_free(hr_intake_step(in));
+	assert_true(hr_intake_changed(in));
+	struct hr_work *barrier = hr_intake_barrier(in, 1, 0);
+	assert_false(hr_intake_changed(in));
+	hr_changes_each(barrier->changes, put_into, again);
+	if (!hr_intake_resume(again, &barrier->row, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(hr_intake_phase(again), HR_PHASE_START_UP);
+	assert_int_equal(start_up(in, &rest, &rate), 5);
+	assert_int_equal(start_up(again, &same, &last), 5);
+	assert_same_batch(&rest, &same);
+	assert_true(rate == last);
+	hr_batch_fini(&rest);
+	hr_batch_fini(&same);
+	hr_work_free(barrier);
+	hr_intake_free(in);
+	hr_intake_free(again);
+}
+
+static void a_window_that_names_a_user_nobody_knows_is_refused(void **state)
+{
+	struct hr_intake *in = new_intake(), *empty = hr_intake_new(&config);
+	struct hr_work *w = run_to(in, 0, 8), *barrier = hr_intake_barrier(in, 1, 0);
+	struct hr_error err;
+	size_t len;
+	const uint8_t *schedule = hr_changes_get(barrier->changes, HR_REC_SCHEDULE, 0, &len);
+
+	(void)state;
+	assert_true(hr_intake_load(empty, HR_REC_SCHEDULE, 0, schedule, len, &err));
+	assert_false(hr_intake_resume(empty, &barrier->row, &err));
+	assert_string_equal(err.msg, "schedule record: user 0, the state has 0");
+	hr_work_free(w);
+	hr_work_free(barrier);
+	hr_intake_free(in);
+	hr_intake_free(empty);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +427,9 @@ int main(void)
 		cmocka_unit_test(fresh_histories_learn_only_inside_the_window),
 		cmocka_unit_test(a_state_loaded_from_a_barrier_goes_on_with_the_same_steps),
 		cmocka_unit_test(the_order_log_names_every_record_and_step),
+		cmocka_unit_test(a_backlog_is_read_whole_then_learned_by_epochs),
+		cmocka_unit_test(a_start_up_goes_on_from_a_barrier_in_its_middle),
+		cmocka_unit_test(a_window_that_names_a_user_nobody_knows_is_refused),
 		cmocka_unit_test(a_thaw_is_in_the_order_log_before_its_step),
 	};
 

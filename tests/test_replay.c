@@ -115,6 +115,60 @@ static void the_order_log_leads_to_the_live_digest_at_every_barrier(void **state
 	hr_barrier_fini(&live);
 }
 
+static void wait_for_phase(struct hr_pipeline *p, enum hr_phase phase)
+{
+	for (int64_t end = hr_mono_us() + DEADLINE_MS * 1000; hr_intake_phase(hr_pipeline_intake(p)) != phase; (void)usleep(1000)) {
+		if (hr_mono_us() > end)
+			fail_msg("phase %d was not reached", (int)phase);
+	}
+}
+
+/* Stopped while the backlog is learned, started again, more events: the same bytes, followed in one go. */
+static void a_start_up_stopped_in_its_middle_is_followed_to_the_live_digest(void **state)
+{
+	struct world *w = *state;
+	const struct hr_rebuild_options o = {.order_log = w->state, .quiet = true};
+
+	set(&w->config, "train.start_up_from=2000");
+	set(&w->config, "train.start_up=12");
+	set(&w->config, "train.start_up_batch=16");
+	produce(w, 3000);
+	struct hr_pipeline *p = start(w);
+	wait_for_phase(p, HR_PHASE_START_UP);
+	hr_pipeline_stop(p);
+	assert_int_equal(hr_intake_phase(hr_pipeline_intake(p)), HR_PHASE_START_UP);
+	hr_pipeline_free(p);
+	p = start(w);
+	wait_for_phase(p, HR_PHASE_LIVE);
+	produce(w, 500);
+	wait_for(p, 3500);
+	hr_pipeline_stop(p);
+	hr_pipeline_free(p);
+	struct hr_barrier live = newest_barrier(w->state);
+	const struct hr_rebuild_result r = replay(w, &o, NULL);
+	assert_int_equal(r.differs, 0);
+	assert_int_equal(r.equal, live.number);
+	assert_int_equal(r.events, live.events);
+	assert_same_digest(r.digest, live.digest);
+	hr_barrier_fini(&live);
+}
+
+static void a_merge_of_a_backlog_learns_it_and_gives_one_digest(void **state)
+{
+	struct world *w = *state;
+	const struct hr_rebuild_options o = {.quiet = true};
+
+	set(&w->config, "train.start_up_from=2000");
+	set(&w->config, "train.start_up=2");
+	produce(w, 3000);
+	const struct hr_rebuild_result one = replay(w, &o, NULL), two = replay(w, &o, "train.workers=2");
+	set(&w->config, "train.start_up=3");
+	const struct hr_rebuild_result more = replay(w, &o, NULL);
+	assert_int_equal(one.events, more.events);
+	assert_same_digest(one.digest, two.digest);
+	assert_true(one.digest.lo != more.digest.lo); /* its epochs are in the state */
+}
+
 static void a_merge_gives_one_digest_and_can_be_followed_itself(void **state)
 {
 	struct world *w = *state;
@@ -344,6 +398,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_order_log_leads_to_the_live_digest_at_every_barrier, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_start_up_stopped_in_its_middle_is_followed_to_the_live_digest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_merge_of_a_backlog_learns_it_and_gives_one_digest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_merge_gives_one_digest_and_can_be_followed_itself, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_replay_without_a_user_is_the_model_that_never_saw_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(from_and_to_cut_the_log, set_up, tear_down),

@@ -182,7 +182,8 @@ static void the_order_log_gives_back_what_happened(void **state)
 		{HR_ORDER_RUN, 0, 1},           {HR_ORDER_RUN, 3, 1},
 		{HR_ORDER_STEP, 0, 1},          {HR_ORDER_STEP, 0, 1},
 		{HR_ORDER_RUN, INT32_MAX, 300}, {HR_ORDER_EVERY, 0, UINT32_MAX},
-		{HR_ORDER_THAW, 0, 1},
+		{HR_ORDER_THAW, 0, 1},          {HR_ORDER_BACKLOG, 0, 1},
+		{HR_ORDER_START_UP, 0, 1},
 	};
 	struct hr_order o = {0};
 	struct hr_order_entry got;
@@ -199,6 +200,8 @@ static void the_order_log_gives_back_what_happened(void **state)
 		hr_order_record(&o, INT32_MAX);
 	hr_order_every(&o, UINT32_MAX);
 	hr_order_thaw(&o);
+	hr_order_backlog(&o);
+	hr_order_start_up(&o);
 	hr_order_seal(&o);
 	struct hr_cursor c = {.p = o.bytes.p, .left = o.bytes.len};
 	for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
@@ -263,12 +266,12 @@ static void an_order_head_cut_or_of_another_version_is_refused(void **state)
 
 static void a_broken_order_log_fails_and_never_loops(void **state)
 {
-	const uint8_t odd_thaw[] = {7}, no_count[] = {0}, empty_run[] = {0, 0}, odd_step[] = {5}, every_0[] = {2},
+	const uint8_t odd_mark[] = {15}, no_count[] = {0}, empty_run[] = {0, 0}, odd_step[] = {5}, every_0[] = {2},
 		      endless[] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1},
 		      large_partition[] = {0x80, 0x80, 0x80, 0x80, 0x20, 1}; /* 1 << 31 */
 
 	(void)state;
-	assert_false(reads_to_the_end(odd_thaw, sizeof odd_thaw));
+	assert_false(reads_to_the_end(odd_mark, sizeof odd_mark));
 	assert_false(reads_to_the_end(no_count, sizeof no_count));
 	assert_false(reads_to_the_end(empty_run, sizeof empty_run));
 	assert_false(reads_to_the_end(odd_step, sizeof odd_step));
