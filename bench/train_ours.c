@@ -303,7 +303,7 @@ static void contrast(struct trainer *t)
 		for (size_t i = 0; i < n; i++)
 			memcpy(x[v] + i * D, t->a.user + view_end(t, i, v) * D, D * sizeof(float));
 	}
-	(void)hr_infonce(t->encoder.k, dx[0], dx[1], x[0], x[1], n, D, /* tau */ 0.1f, CONTRAST, /* both */ true, rest);
+	(void)hr_infonce(t->encoder.k, dx[0], dx[1], x[0], x[1], n, D, /* alike */ NULL, /* tau */ 0.1f, CONTRAST, /* both */ true, rest);
 	for (size_t v = 0; v < 2; v++)
 		for (size_t i = 0; i < n; i++)
 			add_scaled(t->a.duser + view_end(t, i, v) * D, 1, dx[v] + i * D);

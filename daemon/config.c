@@ -213,6 +213,8 @@ void hr_config_model(const struct hr_config *c, struct hr_model_config *ret_mode
 		.negatives = c->model_negatives,
 		.full_softmax_below = c->model_full_softmax_below,
 		.view_histories = c->model_view_histories,
+		.informed_views = c->model_informed_views,
+		.same_target = c->model_same_target,
 		.temperature = c->model_temperature,
 		.triplet_margin = c->model_triplet_margin,
 		.rate = c->model_rate,

@@ -120,6 +120,10 @@
 	  "Smaller catalogues are ranked whole in the next-item loss, without sampling.") \
 	X(model_view_histories, "model.view_histories", U32, "64", 0, 4096, T, "histories", \
 	  "Fresh histories that get augmented views in one step.") \
+	X(model_informed_views, "model.informed_views", F32, "0", 0, 1, T, "share", \
+	  "Views made by replacing and inserting items with co-visited ones, instead of a crop, a thinning or a reordering.") \
+	X(model_same_target, "model.same_target", BOOL, "false", 0, 0, T, "", \
+	  "Views of histories that lead to the same item are positives of each other, not negatives.") \
 	X(model_temperature, "model.temperature", F32, "0.1", 0.01, 10, T, "", "Temperature of both contrasts.") \
 	X(model_triplet_margin, "model.triplet_margin", F32, "0.5", 0, 2, T, "cosine", "Margin of the triplet loss.") \
 	X(model_rate, "model.rate", F32, "0.003", 0, 1, T, "", "Learning rate of the dense weights (AdamW).") \

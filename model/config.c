@@ -19,6 +19,8 @@ struct hr_model_config hr_model_defaults(void)
 		.negatives = 512,
 		.full_softmax_below = 2048,
 		.view_histories = 64,
+		.informed_views = 0,
+		.same_target = false,
 		.temperature = 0.1f,
 		.triplet_margin = 0.5f,
 		.rate = 3e-3f,
@@ -70,6 +72,7 @@ static bool check_objectives(const struct hr_model_config *c, struct hr_error *e
 	       whole("negatives", c->negatives, 1, 65536, err) &&
 	       whole("full_softmax_below", c->full_softmax_below, 0, 1000000, err) &&
 	       whole("view_histories", c->view_histories, 0, 4096, err) &&
+	       real("informed_views", (double)c->informed_views, 0, 1, err) &&
 	       real("temperature", (double)c->temperature, 0.01, 10, err) &&
 	       real("triplet_margin", (double)c->triplet_margin, 0, 2, err);
 }

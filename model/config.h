@@ -23,6 +23,8 @@ struct hr_model_config {
 	uint32_t negatives;   /* uniform negatives shared by a batch */
 	uint32_t full_softmax_below; /* catalogues smaller than this get the full softmax */
 	uint32_t view_histories; /* fresh histories that get views in one step */
+	float informed_views; /* share of views with items substituted and inserted by co-visitation */
+	bool same_target;     /* views of histories that lead to the same item are each other's positives */
 	float temperature;    /* of both InfoNCE losses */
 	float triplet_margin;
 	/* optimiser */

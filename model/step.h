@@ -34,10 +34,11 @@ struct hr_plan {
 	bool sampled;             /* the candidates are a sample: logits need the correction */
 	struct hr_pair *change, *views; /* before and after the newest events; two views */
 	size_t changes, view_pairs;
+	uint32_t *view_target;    /* for each pair of views: what the history leads to; HR_NONE */
 	struct hr_chunk *chunk;
 	size_t shard[HR_SHARDS + 1]; /* chunks of shard s: shard[s]..shard[s+1]-1 */
 	size_t tape_floats, longest;
-	size_t slot_cap, label_cap, hidden_cap, other_cap, touched_cap, change_cap, views_cap, chunk_cap;
+	size_t slot_cap, label_cap, hidden_cap, other_cap, touched_cap, change_cap, views_cap, view_target_cap, chunk_cap;
 };
 
 /* ---- where the numbers stand: cut from one array, which only grows ---- */

@@ -49,23 +49,38 @@ static void pair_changes(struct hr_plan *p)
 		p->changes = 0;
 }
 
-static size_t count_viewable(const struct hr_batch *b)
+/* How much of sequence s its views are of: all, or, for same-target positives, what leads to its last target. */
+static size_t viewed(const struct hr_trainer *t, size_t s)
+{
+	const struct hr_batch *b = &t->step.plan.batch;
+	const size_t count = b->start[s + 1] - b->start[s];
+	const bool asks_now = b->target[b->start[s + 1] - 1] == HR_NONE;
+
+	return !b->fresh[s] ? 0 : count - (t->config.same_target && asks_now);
+}
+
+static size_t count_viewable(const struct hr_trainer *t)
 {
 	size_t count = 0;
 
-	for (size_t s = 0; s < b->sequences; s++)
-		count += b->fresh[s] && b->start[s + 1] - b->start[s] >= HR_VIEW_MIN;
+	for (size_t s = 0; s < t->step.plan.batch.sequences; s++)
+		count += viewed(t, s) >= HR_VIEW_MIN;
 	return count;
 }
 
-static void add_views(struct hr_plan *p, size_t s, struct hr_rng *rng)
+static void add_views(struct hr_trainer *t, size_t s, struct hr_rng *rng)
 {
+	struct hr_plan *p = &t->step.plan;
 	struct hr_batch *b = &p->batch;
-	const size_t from = b->start[s], count = b->start[s + 1] - b->start[s];
+	const struct hr_augmenting how = {.counters = t->counters, .informed = t->config.informed_views,
+	                                  .longest = t->config.window};
+	const size_t from = b->start[s], count = viewed(t, s);
 	uint32_t last[2];
 
+	p->view_target = hr_grow(p->view_target, &p->view_target_cap, p->view_pairs + 1, sizeof *p->view_target);
+	p->view_target[p->view_pairs] = b->target[from + count - 1];
 	for (size_t v = 0; v < 2; v++) {
-		hr_augment(b, b, from, count, rng);
+		hr_augment(b, b, from, count, &how, rng);
 		last[v] = (uint32_t)b->positions - 1;
 	}
 	add_pair(&p->views, &p->view_pairs, &p->views_cap, last[0], last[1]);
@@ -76,17 +91,17 @@ static void make_views(struct hr_trainer *t)
 {
 	struct hr_plan *p = &t->step.plan;
 	struct hr_rng rng = hr_rng_stream(t->config.seed, HR_PURPOSE_VIEWS, t->steps);
-	size_t sequences = p->batch.sequences, left = count_viewable(&p->batch), wanted = t->config.view_histories;
+	size_t sequences = p->batch.sequences, left = count_viewable(t), wanted = t->config.view_histories;
 
 	if ((left < wanted ? left : wanted) < PAIRS_MIN)
 		return;
 	for (size_t s = 0; s < sequences && wanted > 0; s++) {
-		if (!p->batch.fresh[s] || p->batch.start[s + 1] - p->batch.start[s] < HR_VIEW_MIN)
+		if (viewed(t, s) < HR_VIEW_MIN)
 			continue;
 		if (hr_rng_below(&rng, (uint32_t)left--) >= wanted)
 			continue;
 		wanted--;
-		add_views(p, s, &rng);
+		add_views(t, s, &rng);
 	}
 }
 

@@ -235,8 +235,8 @@ static void give_back(float *duser, const float *d, const struct hr_pair *pair, 
 			duser[(size_t)(second ? pair[i].b : pair[i].a) * D + c] += d[i * D + c];
 }
 
-static double contrast_pairs(struct hr_trainer *t, const struct hr_pair *pair, size_t n, float weight, bool both,
-                             float *scratch)
+static double contrast_pairs(struct hr_trainer *t, const struct hr_pair *pair, size_t n, const uint32_t *alike, float weight,
+                             bool both, float *scratch)
 {
 	struct hr_step_memory *m = &t->step.memory;
 	const size_t D = t->config.width;
@@ -247,7 +247,7 @@ static double contrast_pairs(struct hr_trainer *t, const struct hr_pair *pair, s
 	take_users(b, m->user, pair, n, D, true);
 	memset(da, 0, n * D * sizeof *da);
 	memset(db, 0, n * D * sizeof *db);
-	const double loss = hr_infonce(t->k, da, db, a, b, n, D, t->config.temperature, weight, both, scratch);
+	const double loss = hr_infonce(t->k, da, db, a, b, n, D, alike, t->config.temperature, weight, both, scratch);
 	give_back(m->duser, da, pair, n, D, false);
 	give_back(m->duser, db, pair, n, D, true);
 	return loss;
@@ -263,9 +263,10 @@ static void contrast(void *ctx, size_t worker, size_t task)
 
 	if (task == 0 && p->changes > 0)
 		t->step.before_after =
-			contrast_pairs(t, p->change, p->changes, t->config.before_after, /* both */ true, scratch);
+			contrast_pairs(t, p->change, p->changes, NULL, t->config.before_after, /* both */ true, scratch);
 	if (task == 1 && p->view_pairs > 0)
-		t->step.views = contrast_pairs(t, p->views, p->view_pairs, t->config.views, /* both */ false, scratch);
+		t->step.views = contrast_pairs(t, p->views, p->view_pairs, t->config.same_target ? p->view_target : NULL,
+		                               t->config.views, /* both */ false, scratch);
 }
 
 void hr_step_run(struct hr_trainer *t, float scale)
@@ -294,6 +295,7 @@ void hr_step_fini(struct hr_step *s)
 	hr_free(s->plan.touched);
 	hr_free(s->plan.change);
 	hr_free(s->plan.views);
+	hr_free(s->plan.view_target);
 	hr_free(s->plan.chunk);
 	hr_free(s->memory.all);
 	hr_free(s->memory.content);

@@ -536,6 +536,8 @@ static void the_defaults_are_the_recipe(void **state)
 	SAME(negatives);
 	SAME(full_softmax_below);
 	SAME(view_histories);
+	SAME(informed_views);
+	SAME(same_target);
 	SAME(temperature);
 	SAME(triplet_margin);
 	SAME(rate);
@@ -543,6 +545,7 @@ static void the_defaults_are_the_recipe(void **state)
 	SAME(weight_decay);
 	SAME(clip);
 	SAME(slow_share);
+	SAME(mix_rate);
 	SAME(slow_every);
 	SAME(rules_kept);
 	SAME(popularity_half_life_days);

@@ -127,18 +127,18 @@ static void the_correction_is_minus_log_of_the_chance_to_be_drawn(void **state)
 
 enum { N = 7 };
 
-static double contrast(float *da, float *db, const float *a, const float *b, bool both)
+static double contrast(float *da, float *db, const float *a, const float *b, const uint32_t *alike, bool both)
 {
 	float *scratch = hr_alloc(hr_infonce_scratch_floats(N, D), sizeof *scratch);
 
 	memset(da, 0, N * D * sizeof *da);
 	memset(db, 0, N * D * sizeof *db);
-	const double loss = hr_infonce(hr_kernels_reference(), da, db, a, b, N, D, 0.5f, 0.7f, both, scratch);
+	const double loss = hr_infonce(hr_kernels_reference(), da, db, a, b, N, D, alike, 0.5f, 0.7f, both, scratch);
 	hr_free(scratch);
 	return loss;
 }
 
-static void check_contrast(bool both)
+static void check_contrast(const uint32_t *alike, bool both)
 {
 	float a[N * D], b[N * D], da[N * D], db[N * D], sink[N * D], sink2[N * D];
 	float *const x[2] = {a, b}, *const dx[2] = {da, db};
@@ -146,14 +146,14 @@ static void check_contrast(bool both)
 
 	fill(a, N * D, 1);
 	fill(b, N * D, 2);
-	(void)contrast(da, db, a, b, both);
+	(void)contrast(da, db, a, b, alike, both);
 	for (size_t side = 0; side < 2; side++) {
 		for (size_t i = 0; i < N * D; i++) {
 			const float keep = x[side][i];
 			x[side][i] = keep + h;
-			const double up = contrast(sink, sink2, a, b, both);
+			const double up = contrast(sink, sink2, a, b, alike, both);
 			x[side][i] = keep - h;
-			const double down = contrast(sink, sink2, a, b, both);
+			const double down = contrast(sink, sink2, a, b, alike, both);
 			x[side][i] = keep;
 			assert_close((double)dx[side][i], (double)0.7f * (up - down) / (2 * (double)h), 2e-3, side ? "db" : "da", i);
 		}
@@ -163,8 +163,40 @@ static void check_contrast(bool both)
 static void infonce_matches_finite_differences(void **state)
 {
 	(void)state;
-	check_contrast(false);
-	check_contrast(true);
+	check_contrast(NULL, false);
+	check_contrast(NULL, true);
+}
+
+static const uint32_t same[N] = {4, 9, 4, HR_NONE, 4, 9, HR_NONE};
+
+static void positives_with_the_same_target_match_finite_differences(void **state)
+{
+	(void)state;
+	check_contrast(same, false);
+	check_contrast(same, true);
+}
+
+static void the_loss_of_same_targets_is_the_mean_over_the_positives(void **state)
+{
+	float a[N * D], b[N * D], da[N * D], db[N * D];
+	double want = 0;
+
+	(void)state;
+	fill(a, N * D, 1);
+	fill(b, N * D, 2);
+	for (size_t i = 0; i < N; i++) {
+		double similar[N] = {0}, sum = 0, own = 0, positives = 0;
+		for (size_t j = 0; j < N; j++) {
+			for (size_t c = 0; c < D; c++)
+				similar[j] += (double)a[i * D + c] * (double)b[j * D + c] / 0.5;
+			const bool positive = i == j || (same[i] != HR_NONE && same[i] == same[j]);
+			sum += exp(similar[j]);
+			own += positive ? similar[j] : 0;
+			positives += positive;
+		}
+		want += (log(sum) - own / positives) / N;
+	}
+	assert_close(contrast(da, db, a, b, same, false), want, 1e-5, "loss", 0);
 }
 
 static void infonce_of_equal_orthogonal_sets_is_known(void **state)
@@ -175,8 +207,8 @@ static void infonce_of_equal_orthogonal_sets_is_known(void **state)
 	for (size_t i = 0; i < N; i++)
 		a[i * D + i] = 1;
 	const double want = log(exp(2) + N - 1) - 2; /* tau is .5 */
-	assert_close(contrast(da, db, a, a, false), want, 1e-5, "one way", 0);
-	assert_close(contrast(da, db, a, a, true), want, 1e-5, "both ways", 0);
+	assert_close(contrast(da, db, a, a, NULL, false), want, 1e-5, "one way", 0);
+	assert_close(contrast(da, db, a, a, NULL, true), want, 1e-5, "both ways", 0);
 }
 
 /* ---- triplet ---- */
@@ -239,6 +271,7 @@ static bool holds(const struct hr_batch *b, size_t from, size_t to, uint32_t ite
 
 static void a_view_is_a_crop_a_thinning_or_a_reordering(void **state)
 {
+	const struct hr_augmenting blind = {.longest = 10};
 	struct hr_batch b = {0};
 	struct hr_rng rng = hr_rng_stream(1, 2, 3);
 	size_t crops = 0, shorter = 0, reordered = 0;
@@ -248,7 +281,7 @@ static void a_view_is_a_crop_a_thinning_or_a_reordering(void **state)
 	for (uint32_t i = 0; i < 10; i++)
 		hr_batch_add(&b, i, i * 1000, 1, i * 1000 + 500, i + 1, 2);
 	for (size_t v = 1; v <= 300; v++) {
-		hr_augment(&b, &b, 0, 10, &rng);
+		hr_augment(&b, &b, 0, 10, &blind, &rng);
 		const size_t from = b.start[v], n = b.start[v + 1] - from;
 		bool ordered = true;
 		assert_in_range(n, 1, 10);
@@ -269,6 +302,49 @@ static void a_view_is_a_crop_a_thinning_or_a_reordering(void **state)
 	hr_batch_fini(&b);
 }
 
+/* Item i + 100 followed item i, but for item 4, which nothing ever followed. */
+static struct hr_counters *followed(void)
+{
+	struct hr_counters *c = hr_counters_new(8, 7);
+
+	for (uint32_t i = 0; i < 10; i++)
+		if (i != 4)
+			hr_counters_learn(c, &i, 1, i + 100, 0);
+	return c;
+}
+
+static void an_informed_view_replaces_or_inserts_what_followed(void **state)
+{
+	struct hr_counters *c = followed();
+	struct hr_batch b = {0};
+	struct hr_rng rng = hr_rng_stream(1, 2, 3);
+	size_t changed = 0, put_in = 0;
+
+	(void)state;
+	hr_batch_begin(&b, 1);
+	for (uint32_t i = 0; i < 10; i++)
+		hr_batch_add(&b, i, i * 1000, 1, i * 1000 + 500, i + 1, 2);
+	for (size_t v = 1; v <= 300; v++) {
+		const struct hr_augmenting how = {.counters = c, .informed = 1, .longest = 12};
+		hr_augment(&b, &b, 0, 10, &how, &rng);
+		const size_t from = b.start[v], n = b.start[v + 1] - from;
+		assert_in_range(n, 10, 12);
+		put_in += n - 10;
+		for (size_t i = from; i < from + n; i++) {
+			const uint32_t was = (uint32_t)(b.time_ms[i] / 1000);
+			const bool other = b.item[i] == was + 100;
+			assert_true(b.item[i] == was || (other && was != 4));
+			assert_int_equal(b.target[i], HR_NONE);
+			assert_true(b.ask_ms[i] == b.time_ms[i] + 500 || b.time_ms[i + 1] == b.time_ms[i]);
+			changed += n == 10 && other;
+		}
+	}
+	assert_in_range(changed, 250, 550); /* half of the views, .3 of nine positions: 405 */
+	assert_in_range(put_in, 200, 300);  /* two of room in half of the views */
+	hr_batch_fini(&b);
+	hr_counters_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,9 +353,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(positions_without_a_question_get_no_gradient, next_set_up, next_tear_down),
 		cmocka_unit_test(the_correction_is_minus_log_of_the_chance_to_be_drawn),
 		cmocka_unit_test(infonce_matches_finite_differences),
+		cmocka_unit_test(positives_with_the_same_target_match_finite_differences),
+		cmocka_unit_test(the_loss_of_same_targets_is_the_mean_over_the_positives),
 		cmocka_unit_test(infonce_of_equal_orthogonal_sets_is_known),
 		cmocka_unit_test(triplet_matches_finite_differences),
 		cmocka_unit_test(a_view_is_a_crop_a_thinning_or_a_reordering),
+		cmocka_unit_test(an_informed_view_replaces_or_inserts_what_followed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

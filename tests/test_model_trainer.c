@@ -182,6 +182,8 @@ static struct hr_model_config busy_config(void)
 	c.blocks = 2;
 	c.masked_item = 0.2f;
 	c.triplet = 0.2f;
+	c.informed_views = 0.5f;
+	c.same_target = true;
 	return c;
 }
 
