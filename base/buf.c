@@ -57,11 +57,9 @@ void hr_buf_f64(struct hr_buf *b, double v)
 
 void hr_buf_varint(struct hr_buf *b, uint64_t v)
 {
-	while (v >= 0x80) {
-		hr_buf_u8(b, (uint8_t)(v | 0x80));
-		v >>= 7;
-	}
-	hr_buf_u8(b, (uint8_t)v);
+	uint8_t bytes[HR_VARINT_MAX];
+
+	hr_buf_bytes(b, bytes, (size_t)(hr_varint_put(bytes, v) - bytes));
 }
 
 void hr_buf_blob(struct hr_buf *b, const void *p, size_t n)
@@ -117,17 +115,15 @@ double hr_cur_f64(struct hr_cursor *c)
 
 uint64_t hr_cur_varint(struct hr_cursor *c)
 {
+	const uint8_t *at = c->p;
 	uint64_t v = 0;
 
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		const uint8_t byte = hr_cur_u8(c);
-
-		v |= (uint64_t)(byte & 0x7f) << shift;
-		if ((byte & 0x80) == 0)
-			return v;
+	if (c->failed || !hr_varint_get(&at, c->p + c->left, &v)) {
+		c->failed = true;
+		return 0;
 	}
-	c->failed = true;
-	return 0;
+	(void)hr_cur_bytes(c, (size_t)(at - c->p));
+	return v;
 }
 
 const uint8_t *hr_cur_blob(struct hr_cursor *c, size_t *ret_n)

@@ -39,7 +39,7 @@ static void choose_users(struct hr_drift *d, const struct hr_histories *historie
 	uint32_t long_enough = 0, seen = 0;
 
 	for (uint32_t u = 0; u < count; u++)
-		long_enough += hr_histories_get(histories, u).len >= HISTORY_MIN;
+		long_enough += hr_histories_len(histories, u) >= HISTORY_MIN;
 	const uint32_t every = long_enough / FIXED_MAX + 1;
 	for (uint32_t u = 0; u < count; u++) {
 		const struct hr_history h = hr_histories_get(histories, u);

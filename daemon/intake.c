@@ -174,18 +174,14 @@ static void enter_event(struct hr_intake *in, const struct hr_event *e, uint32_t
 	}
 }
 
-/* An event of a user. The history is kept as it was before the append: that is what its question is asked with. */
+/* An event of a user. Its question is asked with the history as it was before the append. */
 static enum hr_outcome take_event(struct hr_intake *in, const struct hr_event *e, int64_t timestamp_ms)
 {
 	const uint32_t user = hr_histories_user(in->histories, e->user, e->user_len), row = item_row(in, e);
 	const struct hr_past past = {.time_ms = e->time_ms, .item = row, .kind = e->kind};
-	const struct hr_history now = hr_histories_get(in->histories, user);
-	struct hr_past kept[HR_HISTORY_MAX];
-	const struct hr_history before = {.past = kept, .len = now.len, .events = now.events};
+	const struct hr_history before = in->config.every != 0 ? hr_histories_get(in->histories, user) : (struct hr_history){0};
 	uint16_t place;
 
-	if (in->config.every != 0 && now.len != 0)
-		memcpy(kept, now.past, now.len * sizeof *kept);
 	switch (hr_histories_append(in->histories, user, &past, e->id, e->id_len, &place)) {
 	case HR_DUPLICATE: return HR_OUT_DUPLICATE;
 	case HR_LATE: return HR_OUT_LATE;

@@ -69,10 +69,9 @@ static bool some_user(struct hr_pipeline *p, struct hr_past *past, size_t *ret_l
 	hr_intake_lock(in);
 	const struct hr_histories *all = hr_intake_histories(in);
 	for (uint32_t user = hr_histories_count(all); user-- > 0 && !found;) {
-		const struct hr_history h = hr_histories_get(all, user);
-
-		if (h.len < USER_EVENTS)
+		if (hr_histories_len(all, user) < USER_EVENTS)
 			continue;
+		const struct hr_history h = hr_histories_get(all, user);
 		size_t id_len;
 		const uint8_t *id = hr_histories_id(all, user, &id_len);
 		memcpy(past, h.past, h.len * sizeof *past);

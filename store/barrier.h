@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-#define HR_STATE_FORMAT 1u
+#define HR_STATE_FORMAT 2u
 #define HR_LINEAGE_CHARS 32u
 #define HR_REJECT_SLOTS 24u /* room for the reasons of stream/event.h */
 

@@ -1,8 +1,12 @@
 /* store/history.h - what every user did last, in memory, and as records of class HR_REC_USER.
  *
- * Record of user n, little-endian: u8 version (1) | blob id | u64 events (ever) | u64 changed (barrier that last wrote it) |
- * u8 flags (bit 0: forgotten) | u16 len | len x { i64 time_ms, u32 item, u8 kind }, oldest first |
- * u8 seen_len | seen_len x u64 hash of an event id, oldest first. A reader refuses an unknown version and bytes left over.
+ * Record of user n: u8 version (2) | u8 flags (bit 0: forgotten) | varint bytes of the id, id | varint events (ever) |
+ * varint changed (barrier that last wrote it) | varint count of events | their bytes (store/past.h) | event ids, newest
+ * first, HR_SEEN_BYTES of the hash of each, big-endian | u8 count of event ids. A reader refuses an unknown version, numbers that are
+ * not in their shortest form, and bytes left over.
+ *
+ * Event ids are known by 40 bits of a hash, so an event is called a duplicate wrongly once in 2^40 / HR_SEEN_MAX = 34
+ * thousand million events at most.
  */
 #ifndef HR_STORE_HISTORY_H
 #define HR_STORE_HISTORY_H
@@ -17,6 +21,7 @@
 
 #define HR_HISTORY_MAX 200u /* upper bound of history.length */
 #define HR_SEEN_MAX 32u     /* event ids remembered for each user, to find duplicates */
+#define HR_SEEN_BYTES 5u    /* of an event id's hash */
 
 struct hr_past {
 	int64_t time_ms;
@@ -24,7 +29,7 @@ struct hr_past {
 	uint8_t kind;
 };
 
-/** A user's history. A view, valid until the next append, forget or load. */
+/** A user's history, unpacked: a view, good until the next hr_histories_get. */
 struct hr_history {
 	const struct hr_past *past; /* len entries, oldest first, times never decreasing */
 	uint16_t len;
@@ -45,6 +50,7 @@ const uint8_t *hr_histories_id(const struct hr_histories *h, uint32_t user, size
 uint32_t hr_histories_count(const struct hr_histories *h); /* users ever, the forgotten included */
 
 struct hr_history hr_histories_get(const struct hr_histories *h, uint32_t user);
+uint16_t hr_histories_len(const struct hr_histories *h, uint32_t user); /* events in it, without a look at them */
 
 #define HR_FETCH_MAX 64u
 

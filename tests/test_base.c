@@ -44,6 +44,22 @@ static void buffer_gives_back_what_was_put(void **state)
 	hr_buf_fini(&b);
 }
 
+static void a_number_is_read_in_its_shortest_form_only(void **state)
+{
+	static const uint8_t longer[] = {0x80, 0x00}, cut[] = {0x80}, wide[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 2};
+	static const struct hr_cursor refused[] = {{longer, sizeof longer, false}, {cut, sizeof cut, false}, {wide, sizeof wide, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		struct hr_cursor c = refused[i];
+		assert_int_equal(hr_cur_varint(&c), 0);
+		assert_true(c.failed);
+	}
+	struct hr_cursor zero = {longer + 1, 1, false};
+	assert_int_equal(hr_cur_varint(&zero), 0);
+	assert_false(zero.failed);
+}
+
 static void a_blob_longer_than_the_record_fails(void **state)
 {
 	const uint8_t lie[] = {0xff, 0xff, 0xff, 0xff, 'x'};
@@ -184,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(error_context_goes_in_front),
 		cmocka_unit_test(buffer_gives_back_what_was_put),
+		cmocka_unit_test(a_number_is_read_in_its_shortest_form_only),
 		cmocka_unit_test(a_blob_longer_than_the_record_fails),
 		cmocka_unit_test(idmap_numbers_ids_in_order_of_sight),
 		cmocka_unit_test(ids_with_nul_bytes_are_distinct),

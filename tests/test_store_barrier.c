@@ -172,7 +172,7 @@ static void another_state_format_is_refused_with_both_numbers(void **state)
 	hr_manifest_encode(&m, &bytes);
 	bytes.p[1] = 9;
 	assert_false(hr_manifest_decode(bytes.p, bytes.len, &m, &err));
-	assert_string_equal(err.msg, "manifest: the state has format 9, this program reads format 1");
+	assert_string_equal(err.msg, "manifest: the state has format 9, this program reads format 2");
 }
 
 static void the_order_log_gives_back_what_happened(void **state)

@@ -145,7 +145,66 @@ static void a_late_event_repeated_is_a_duplicate(void **state)
 	hr_histories_free(h);
 }
 
+static void a_history_is_what_an_array_would_hold(void **state)
+{
+	enum { LENGTH = 7, EVENTS = 5000 };
+	struct hr_histories *h = hr_histories_new(LENGTH);
+	const uint32_t u = hr_histories_user(h, "ann", 3);
+	struct hr_past plain[LENGTH + 1];
+	uint64_t draw = 1;
+	size_t len = 0;
+	uint16_t place;
+
+	(void)state;
+	for (size_t i = 0; i < EVENTS; i++) {
+		draw = hr_hash(&draw, sizeof draw);
+		const struct hr_past past = {(int64_t)(draw % 3 * i * 1000000) - (int64_t)(draw % 997), (uint32_t)(draw >> 32) >> draw % 31,
+		                             (uint8_t)(1 + draw % 8)};
+		size_t at = len;
+
+		while (at > 0 && plain[at - 1].time_ms > past.time_ms)
+			at--;
+		const enum hr_append got = hr_histories_append(h, u, &past, &draw, sizeof draw, &place);
+		if (at == 0 && len == LENGTH) {
+			assert_int_equal(got, HR_LATE);
+			continue;
+		}
+		memmove(plain + at + 1, plain + at, (len - at) * sizeof *plain);
+		plain[at] = past;
+		if (++len > LENGTH) {
+			memmove(plain, plain + 1, --len * sizeof *plain);
+			at--;
+		}
+		assert_int_equal(got, HR_APPENDED);
+		assert_int_equal(place, at);
+		const struct hr_history now = hr_histories_get(h, u);
+		assert_int_equal(now.len, len);
+		assert_int_equal(hr_histories_len(h, u), len);
+		for (size_t k = 0; k < len; k++)
+			assert_true(now.past[k].time_ms == plain[k].time_ms && now.past[k].item == plain[k].item &&
+			            now.past[k].kind == plain[k].kind);
+	}
+	hr_histories_free(h);
+}
+
 /* ---- records ---- */
+
+/* What a barrier writes for a user: ten events of ordinary gaps, items below 16,384, with event ids. */
+static void an_event_costs_few_bytes(void **state)
+{
+	struct hr_histories *h = hr_histories_new(50);
+	const uint32_t u = hr_histories_user(h, "ann", 3);
+	struct hr_buf b = {0};
+	uint16_t place;
+
+	(void)state;
+	for (uint32_t i = 0; i < 10; i++)
+		(void)hr_histories_append(h, u, &(struct hr_past){1790000000000 + i * 60000, 16000 + i, HR_KIND_VIEW}, &i, sizeof i, &place);
+	hr_histories_encode(h, u, &b);
+	assert_int_equal(b.len, 1 + 1 + 1 + 3 + 1 + 1 + 1 /* head */ + 6 + 3 /* first */ + 9 * (3 + 3) + 10 * HR_SEEN_BYTES + 1);
+	hr_buf_fini(&b);
+	hr_histories_free(h);
+}
 
 static void append_to_buf(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len)
 {
@@ -352,7 +411,7 @@ static void a_record_over_a_bound_is_refused_with_the_bound(void **state)
 	assert_refused(h, 1, &b, "user 1: its id belongs to user 0 already");
 	struct hr_histories *roomy = hr_histories_new(4);
 	assert_true(hr_histories_load(roomy, 0, b.p, b.len, &err));
-	b.p[b.len - 2] = HR_KIND_COUNT; /* the kind of the last event, before the count of ids */
+	b.p[b.len - 2] = 2 << 4 | HR_KIND_COUNT; /* item and kind of the last event, before the count of ids */
 	hr_histories_free(roomy);
 	roomy = hr_histories_new(4);
 	assert_refused(roomy, 0, &b, "user 0: event 2: item 2 or kind 9 does not exist");
@@ -372,7 +431,7 @@ static void memory_is_counted(void **state)
 	for (uint32_t u = 0; u < 10000; u++)
 		for (uint32_t i = 0; i < 50; i++)
 			(void)append(h, hr_histories_user(h, &u, sizeof u), i, i, &place);
-	assert_in_range(hr_histories_memory_bytes(h) - before, 10000 * 50 * 16, 2 * 10000 * 50 * 16 + (1 << 20));
+	assert_in_range(hr_histories_memory_bytes(h) - before, 10000 * 50 * 3, 2 * 10000 * 50 * 3 + (3 << 20));
 	hr_histories_free(h);
 }
 
@@ -386,6 +445,8 @@ int main(void)
 		cmocka_unit_test(without_an_id_same_item_kind_and_time_is_a_duplicate),
 		cmocka_unit_test(the_last_32_event_ids_are_known),
 		cmocka_unit_test(a_late_event_repeated_is_a_duplicate),
+		cmocka_unit_test(a_history_is_what_an_array_would_hold),
+		cmocka_unit_test(an_event_costs_few_bytes),
 		cmocka_unit_test(forgetting_leaves_the_number_and_the_id_only),
 		cmocka_unit_test(collect_gives_changed_users_once_ascending),
 		cmocka_unit_test(loaded_records_are_the_collected_ones),

@@ -251,7 +251,7 @@ static void the_digest_is_the_sum_the_header_says(void **state)
 	hr_changes_put(c, HR_REC_ITEM, 5, "", 0);
 	assert_true(commit(f, c));
 	hr_changes_free(c);
-	const struct hr_hash128 want = hr_hash128_add(hr_hash128("u\4\3\2\1abc", 8, 1), hr_hash128("i\5\0\0\0", 5, 1));
+	const struct hr_hash128 want = hr_hash128_add(hr_hash128("u\4\3\2\1abc", 8, 2), hr_hash128("i\5\0\0\0", 5, 2));
 	assert_true(f->row.digest.hi == want.hi && f->row.digest.lo == want.lo);
 }
 

@@ -52,7 +52,7 @@ static bool recode_manifest(const uint8_t *bytes, size_t len, struct hr_buf *aga
 	return ok;
 }
 
-/* Not compared: a run may be split, and a number padded, without a change of meaning. It must end, though. */
+/* Not compared: a run may be split without a change of meaning. It must end, though. */
 static void read_order_log(const uint8_t *bytes, size_t len)
 {
 	struct hr_cursor c = {.p = bytes, .left = len};
