@@ -59,8 +59,8 @@ static struct hr_attention head_of(struct room *r, size_t sequence)
 {
 	const size_t T = r->s.in, ld = 192, at = sequence * T * ld;
 
-	return (struct hr_attention){T, r->s.out, ld, r->x + at, r->x + at + 64, r->x + at + 128, r->bias,
-	                             r->probs + sequence * T * T, {.key = 1, .p = 0.2f}, sequence * T * T};
+	return (struct hr_attention){T, r->s.out, ld, ld, r->x + at, r->x + at + 64, r->x + at + 128, r->bias,
+	                             r->probs + sequence * T * T, {.key = 1, .p = 0.2f}, sequence * T * T, /* first */ 0};
 }
 
 static void run_attention(struct room *r)

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/rng.h"
 #include "model/cut.h"
+#include "model/encoder_input.h"
 
 /* ---- memory ---- */
 
@@ -64,7 +64,6 @@ struct scratch {
 	float *x;             /* (P, D) */
 	float *y;             /* (P, D) */
 	float *wide1, *wide2; /* (P, 4 D) */
-	float *strided;       /* (T, 3 D): rows of attention's output, as far apart as those of qkv */
 	float *bias;          /* (H, T, T) */
 	uint8_t *bucket;      /* (T, T) */
 	float *kernel;
@@ -78,7 +77,6 @@ static struct scratch cut_scratch(float *from, size_t P, size_t T, const struct 
 	m.y = hr_cut(&from, P * s->D);
 	m.wide1 = hr_cut(&from, P * HR_UP * s->D);
 	m.wide2 = hr_cut(&from, P * HR_UP * s->D);
-	m.strided = hr_cut(&from, T * 3 * s->D);
 	m.bias = hr_cut(&from, s->H * T * T);
 	m.bucket = (uint8_t *)hr_cut(&from, T * T / sizeof(float) + 1);
 	m.kernel = from;
@@ -90,7 +88,7 @@ size_t hr_encoder_scratch_floats(const struct hr_layout *at, size_t positions, s
 	const struct hr_shape *s = &at->shape;
 	const size_t P = positions > longest ? positions : longest, T = longest;
 
-	return 2 * hr_cut_room(P * s->D) + 2 * hr_cut_room(P * HR_UP * s->D) + hr_cut_room(T * 3 * s->D) + hr_cut_room(s->H * T * T) +
+	return 2 * hr_cut_room(P * s->D) + 2 * hr_cut_room(P * HR_UP * s->D) + hr_cut_room(s->H * T * T) +
 	       hr_cut_room(T * T / sizeof(float) + 1) + HR_SCRATCH_FLOATS(P, HR_UP * s->D);
 }
 
@@ -112,126 +110,7 @@ size_t hr_run_pairs(const struct hr_run *run)
 	return pairs;
 }
 
-/* ---- dropout: one stream for each place in the network ---- */
-
-enum site { SITE_INPUT, SITE_ATTENTION, SITE_OUT, SITE_DOWN, SITES };
-
-static struct hr_dropout drop_of(const struct hr_run *run, size_t block, enum site site)
-{
-	return (struct hr_dropout){.key = hr_random_bits(run->key, block * SITES + site), .p = run->dropout};
-}
-
-/* ---- input ---- */
-
-/* D is a multiple: loops over that many are compiled to vectors, loops over D are not. */
-#define LANES ((size_t)16)
-
-static const float *row_of(const struct hr_encoder *e, const struct hr_run *run, size_t p)
-{
-	static const float zeros[256];
-
-	HR_ASSERT(e->at.shape.D <= 256);
-	if (run->row[p] == HR_NONE)
-		return zeros;
-	return run->row[p] == HR_ROW_MASK ? e->w + e->at.mask : run->unit + (size_t)run->row[p] * e->at.shape.D;
-}
-
-/* Rows stand anywhere in a table that is larger than the caches: asked for together, their waits overlap. */
-static void fetch_rows(const struct hr_encoder *e, const struct hr_run *run)
-{
-	for (size_t p = 0; p < run->positions; p++)
-		for (size_t c = 0; c < e->at.shape.D; c += HR_CACHE_LINE / sizeof(float))
-			__builtin_prefetch(row_of(e, run, p) + c);
-}
-
-static void input(const struct hr_encoder *e, const struct hr_run *run, float *x)
-{
-	const size_t D = e->at.shape.D;
-	const float scale = sqrtf((float)D);
-	const struct hr_dropout drop = drop_of(run, 0, SITE_INPUT);
-
-	fetch_rows(e, run);
-	for (size_t p = 0; p < run->positions; p++) {
-		const float *restrict row = row_of(e, run, p);
-		const float *restrict gap = e->w + e->at.gap + hr_gap_bucket(run->ask_ms[p], run->time_ms[p]) * D;
-		const float *restrict kind = e->w + e->at.kind + run->kind[p] * D;
-		float *restrict to = x + p * D;
-		for (size_t c = 0; c < D; c += LANES)
-			for (size_t i = c; i < c + LANES; i++)
-				to[i] = scale * (row[i] + gap[i] + kind[i]);
-	}
-	e->k->dropped(x, x, &drop, run->position_at * D, run->positions * D);
-}
-
-static void add(float *restrict y, const float *restrict x, size_t n)
-{
-	for (size_t c = 0; c < n; c += LANES)
-		for (size_t i = c; i < c + LANES; i++)
-			y[i] += x[i];
-}
-
-static void input_back(const struct hr_encoder *e, const struct hr_run *run, float *dunit, float *dx, float *grad)
-{
-	const size_t D = e->at.shape.D;
-	const float scale = sqrtf((float)D);
-	const struct hr_dropout drop = drop_of(run, 0, SITE_INPUT);
-
-	e->k->dropped(dx, dx, &drop, run->position_at * D, run->positions * D);
-	for (size_t p = 0; p < run->positions; p++) {
-		float *restrict d = dunit + p * D;
-		const float *restrict from = dx + p * D;
-		for (size_t c = 0; c < D; c += LANES)
-			for (size_t i = c; i < c + LANES; i++)
-				d[i] = scale * from[i];
-		add(grad + e->at.gap + hr_gap_bucket(run->ask_ms[p], run->time_ms[p]) * D, d, D);
-		add(grad + e->at.kind + run->kind[p] * D, d, D);
-		if (run->row[p] == HR_ROW_MASK)
-			add(grad + e->at.mask, d, D);
-	}
-}
-
 /* ---- attention ---- */
-
-/* Row i, key j: bucket of the time from event j to question i. Times fall with j, so the last bucket is close. */
-static void gaps(uint8_t *bucket, const struct hr_run *run, size_t first, size_t T)
-{
-	for (size_t i = 0; i < T; i++) {
-		uint8_t near = 1;
-		for (size_t j = i + 1; j-- > 0;) {
-			near = hr_gap_bucket_near(run->ask_ms[first + i], run->time_ms[first + j], near);
-			bucket[i * T + j] = near;
-		}
-	}
-}
-
-static void fill_bias(float *bias, const struct hr_encoder *e, const uint8_t *bucket, size_t T, size_t h)
-{
-	const size_t H = e->at.shape.H;
-	float nearness[HR_WINDOW_MAX], gap[HR_GAPS]; /* of this head: by distance from the farthest, by bucket */
-
-	for (size_t d = 0; d < T; d++)
-		nearness[T - 1 - d] = e->w[e->at.distance + d * H + h];
-	for (size_t b = 0; b < HR_GAPS; b++)
-		gap[b] = e->w[e->at.gap_bias + b * H + h];
-	for (size_t i = 0; i < T; i++) {
-		const float *of_row = nearness + T - 1 - i;
-		for (size_t j = 0; j <= i; j++)
-			bias[i * T + j] = of_row[j] + gap[bucket[i * T + j]];
-	}
-}
-
-static void bias_back(const struct hr_encoder *e, float *grad, const float *dbias, const uint8_t *bucket, size_t T, size_t h)
-{
-	const size_t H = e->at.shape.H;
-	float *distance = grad + e->at.distance + h, *gap = grad + e->at.gap_bias + h;
-
-	for (size_t i = 0; i < T; i++) {
-		for (size_t j = 0; j <= i; j++) {
-			distance[(i - j) * H] += dbias[i * T + j];
-			gap[bucket[i * T + j] * H] += dbias[i * T + j];
-		}
-	}
-}
 
 /* One sequence of a run and its place in the tape. */
 struct place {
@@ -248,11 +127,12 @@ static struct hr_attention head_of(const struct hr_encoder *e, const struct hr_r
 		.T = at->T,
 		.d = d,
 		.ld = 3 * D,
+		.ld_o = D,
 		.q = qkv,
 		.k = qkv + D,
 		.v = qkv + 2 * D,
 		.probs = t->probs + at->pairs * H + h * at->T * at->T,
-		.drop = drop_of(run, block, SITE_ATTENTION),
+		.drop = hr_drop_of(run, block, HR_SITE_ATTENTION),
 		.drop_at = (run->pair_at + at->pairs) * H + h * at->T * at->T,
 	};
 }
@@ -262,13 +142,6 @@ static struct place place_of(const struct hr_run *run, size_t s, size_t pairs)
 	const size_t first = run->start[s] - run->start[0];
 
 	return (struct place){.first = first, .T = run->start[s + 1] - run->start[s], .pairs = pairs};
-}
-
-static void biases(const struct hr_encoder *e, const struct hr_run *run, const struct place *at, const struct scratch *m)
-{
-	gaps(m->bucket, run, at->first, at->T);
-	for (size_t h = 0; h < e->at.shape.H; h++)
-		fill_bias(m->bias + h * at->T * at->T, e, m->bucket, at->T, h);
 }
 
 static void attend(const struct hr_encoder *e, const struct hr_run *run, const struct block_tape *t, size_t block,
@@ -283,14 +156,12 @@ static void attend(const struct hr_encoder *e, const struct hr_run *run, const s
 		HR_ASSERT(at.T <= e->at.shape.L && at.T <= HR_WINDOW_MAX);
 		/* Every block has the same biases: those of a sequence on its own are still there. */
 		if (block == 0 || run->sequences > 1)
-			biases(e, run, &at, m);
+			hr_input_biases(m->bias, m->bucket, e, run, at.first, at.T, /* from */ 0);
 		for (size_t h = 0; h < e->at.shape.H; h++) {
 			struct hr_attention a = head_of(e, run, t, block, &at, h);
 			a.bias = m->bias + h * at.T * at.T;
-			e->k->attention(m->strided + h * d, &a, m->kernel);
+			e->k->attention(t->mixed + at.first * D + h * d, &a, m->kernel);
 		}
-		for (size_t i = 0; i < at.T; i++)
-			memcpy(t->mixed + (at.first + i) * D, m->strided + i * 3 * D, D * sizeof *m->strided);
 	}
 }
 
@@ -304,15 +175,13 @@ static void attend_back(const struct hr_encoder *e, const struct hr_run *run, co
 	memset(dqkv, 0, run->positions * 3 * D * sizeof *dqkv);
 	for (size_t s = 0; s < run->sequences; s++, pairs += at.T * at.T) {
 		at = place_of(run, s, pairs);
-		gaps(m->bucket, run, at.first, at.T);
-		for (size_t i = 0; i < at.T; i++)
-			memcpy(m->strided + i * 3 * D, dmixed + (at.first + i) * D, D * sizeof *dmixed);
+		hr_input_gaps(m->bucket, run, at.first, at.T, /* from */ 0);
 		for (size_t h = 0; h < e->at.shape.H; h++) {
 			const struct hr_attention a = head_of(e, run, t, block, &at, h);
 			float *dq = dqkv + at.first * 3 * D + h * d;
 			memset(m->bias, 0, at.T * at.T * sizeof *m->bias);
-			e->k->attention_back(dq, dq + D, dq + 2 * D, m->bias, m->strided + h * d, &a, m->kernel);
-			bias_back(e, grad, m->bias, m->bucket, at.T, h);
+			e->k->attention_back(dq, dq + D, dq + 2 * D, m->bias, dmixed + at.first * D + h * d, &a, m->kernel);
+			hr_input_biases_back(e, grad, m->bias, m->bucket, at.T, h);
 		}
 	}
 }
@@ -338,7 +207,7 @@ static void feed(const struct hr_encoder *e, const struct hr_run *run, size_t l,
 	const struct hr_block *b = &e->block[l];
 	const struct hr_block_at *at = &e->at.block[l];
 	const size_t D = e->at.shape.D;
-	const struct hr_dropout out = drop_of(run, l, SITE_OUT), down = drop_of(run, l, SITE_DOWN);
+	const struct hr_dropout out = hr_drop_of(run, l, HR_SITE_OUT), down = hr_drop_of(run, l, HR_SITE_DOWN);
 
 	k->linear(m->y, mixed, &b->out, P, m->kernel);
 	k->add_dropped(x, m->y, &out, position_at * D, P * D);
@@ -364,7 +233,7 @@ static void block_backward(const struct hr_encoder *e, const struct hr_run *run,
 	const struct hr_block *b = &e->block[l];
 	const struct hr_block_at *at = &e->at.block[l];
 	const size_t P = run->positions, D = e->at.shape.D;
-	const struct hr_dropout out = drop_of(run, l, SITE_OUT), down = drop_of(run, l, SITE_DOWN);
+	const struct hr_dropout out = hr_drop_of(run, l, HR_SITE_OUT), down = hr_drop_of(run, l, HR_SITE_DOWN);
 
 	k->dropped(m->y, dx, &down, run->position_at * D, P * D);
 	linear_back(k, &b->down, m->wide1, t->act, m->y, grad + at->down_w, grad + at->down_b, P, m->kernel);
@@ -385,29 +254,13 @@ void hr_encoder_forward(const struct hr_encoder *e, const struct hr_run *run, fl
 	const struct tape t = cut_tape(tape, run->positions, hr_run_pairs(run), s);
 	const struct scratch m = cut_scratch(scratch, run->positions, longest_of(run), s);
 
-	input(e, run, m.x);
+	hr_input_fetch(e, run);
+	hr_input(e, run, m.x);
 	for (size_t l = 0; l < s->blocks; l++) {
 		mix(e, run, l, m.x, &t.block[l], &m);
 		feed(e, run, l, m.x, t.block[l].mixed, run->position_at, run->positions, &t.block[l], &m);
 	}
 	e->k->norm(hidden, t.hat, t.rstd, m.x, e->w + e->at.norm_g, e->w + e->at.norm_b, run->positions, s->D);
-}
-
-void hr_encoder_last(const struct hr_encoder *e, const struct hr_run *run, float *hidden, float *tape, float *scratch)
-{
-	const struct hr_shape *s = &e->at.shape;
-	const size_t P = run->positions, last = P - 1, D = s->D;
-	const struct tape t = cut_tape(tape, P, hr_run_pairs(run), s);
-	const struct scratch m = cut_scratch(scratch, P, longest_of(run), s);
-
-	HR_ASSERT(run->sequences == 1 && P >= 1);
-	input(e, run, m.x);
-	for (size_t l = 0; l < s->blocks; l++) {
-		const size_t first = l + 1 < s->blocks ? 0 : last; /* of the last block only one position is read */
-		mix(e, run, l, m.x, &t.block[l], &m);
-		feed(e, run, l, m.x + first * D, t.block[l].mixed + first * D, run->position_at + first, P - first, &t.block[l], &m);
-	}
-	e->k->norm(hidden, t.hat, t.rstd, m.x + last * D, e->w + e->at.norm_g, e->w + e->at.norm_b, 1, D);
 }
 
 void hr_encoder_backward(const struct hr_encoder *e, const struct hr_run *run, float *dhidden, float *dunit, float *grad,
@@ -422,5 +275,5 @@ void hr_encoder_backward(const struct hr_encoder *e, const struct hr_run *run, f
 	                run->positions, s->D);
 	for (size_t l = s->blocks; l-- > 0;)
 		block_backward(e, run, l, m.x, grad, &t.block[l], &m);
-	input_back(e, run, dunit, m.x, grad);
+	hr_input_back(e, run, dunit, m.x, grad);
 }

@@ -44,10 +44,6 @@ size_t hr_encoder_scratch_floats(const struct hr_layout *at, size_t positions, s
 /** hidden (positions, D) = the encoder over run. */
 void hr_encoder_forward(const struct hr_encoder *e, const struct hr_run *run, float *hidden, float *tape, float *scratch);
 
-/** hidden (D) = the last row that forward would give for a run of one sequence, in less time; the same bits, but for what the
- * reference set's products round with the number of rows. */
-void hr_encoder_last(const struct hr_encoder *e, const struct hr_run *run, float *hidden, float *tape, float *scratch);
-
 /**
  * Adds to grad (layout's floats) what comes back from the hidden states.
  * @param dhidden  (positions, D); overwritten
@@ -55,6 +51,12 @@ void hr_encoder_last(const struct hr_encoder *e, const struct hr_run *run, float
  */
 void hr_encoder_backward(const struct hr_encoder *e, const struct hr_run *run, float *dhidden, float *dunit, float *grad,
                          float *tape, float *scratch);
+
+/** hidden (D) = the last row that forward would give, without dropout, for a run of one sequence of at most T positions; the same
+ * bits, but for what the reference set's products round with the number of rows. The last block is computed as far as that row
+ * needs it. Scratch of hr_encoder_last_floats. */
+void hr_encoder_last(const struct hr_encoder *e, const struct hr_run *run, float *hidden, float *scratch);
+size_t hr_encoder_last_floats(const struct hr_layout *at, size_t T);
 
 /** Memory of hr_encode, kept between calls; zeroed memory is empty. */
 struct hr_encode_memory {

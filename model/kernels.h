@@ -34,15 +34,16 @@ struct hr_dropout {
 	float p;      /* share dropped, below 1, in steps of 1/65536; 0: off. Kept elements are scaled by 1 / (1 - p) */
 };
 
-/** Attention of one sequence and one head. Rows of q, k, v, o are ld floats apart. */
+/** Attention of one sequence and one head. Rows of q, k, v are ld floats apart, those of the output and its gradient ld_o. */
 struct hr_attention {
 	size_t T, d;         /* positions, head width */
-	size_t ld;
+	size_t ld, ld_o;
 	const float *q, *k, *v; /* (T, d) */
 	const float *bias;   /* (T, T) row i: bias of keys 0..i for query i, added after scaling; causal: j > i is never read */
 	float *probs;        /* (T, T) out of forward, in of backward: softmax before dropout; above the diagonal unspecified */
 	struct hr_dropout drop;
 	uint64_t drop_at;    /* number of element (0, 0) of this head's probs in the dropout stream; row i starts at drop_at + i T */
+	size_t first;        /* forward alone: queries before it are left out, and q, bias, o, probs of theirs not touched */
 };
 
 /** A query in eight bits against rows in seven: model/coarse.h. */
@@ -60,6 +61,8 @@ struct hr_kernels {
 
 	/* ---- dense layers: x (P, in), y (P, out), rows dense ---- */
 	void (*linear)(float *y, const float *x, const struct hr_linear *l, size_t P, float *scratch);            /* y = x w + b */
+	/* the same bits in the columns from `from` on; what the others hold is unspecified */
+	void (*linear_from)(float *y, const float *x, const struct hr_linear *l, size_t from, size_t P, float *scratch);
 	void (*linear_dx)(float *dx, const float *dy, const struct hr_linear *l, size_t P, bool add, float *scratch); /* dx (+)= dy w' */
 	void (*linear_dw)(float *dw, float *db, const float *x, const float *dy, size_t in, size_t out, size_t P,
 	                  float *scratch);                                                    /* dw += x' dy; db += column sums, NULL allowed */
@@ -72,14 +75,14 @@ struct hr_kernels {
 	void (*gemm_tn)(float *C, size_t ldc, const float *A, size_t lda, const float *B, size_t ldb, size_t M, size_t N,
 	                size_t K, bool add, float *scratch); /* C (+)= A' B, A (K,M), B (K,N) */
 
-	/* ---- attention: o = dropout(softmax(q k' / sqrt(d) + bias, causal)) v ---- */
+	/* ---- attention: o = dropout(softmax(q k' / sqrt(d) + bias, causal)) v; probs NULL when there is no way back ---- */
 	void (*attention)(float *o, const struct hr_attention *a, float *scratch);
 	/* adds to dq, dk, dv (rows ld apart) and to dbias (T, T), which may be NULL */
 	void (*attention_back)(float *dq, float *dk, float *dv, float *dbias, const float *do_, const struct hr_attention *a,
 	                       float *scratch);
 
 	/* ---- rows of width D ---- */
-	/* y = (x - mean) rstd g + b; keeps xhat (P, D) and rstd (P) for the way back. Epsilon 1e-5. Ba et al. 2016 */
+	/* y = (x - mean) rstd g + b; keeps xhat (P, D), which may be y when there is no way back, and rstd (P). Epsilon 1e-5. Ba et al. 2016 */
 	void (*norm)(float *y, float *xhat, float *rstd, const float *x, const float *g, const float *b, size_t P, size_t D);
 	void (*norm_back)(float *dx, float *dg, float *db, const float *dy, const float *xhat, const float *rstd, const float *g,
 	                  size_t P, size_t D); /* dx += */
@@ -88,7 +91,7 @@ struct hr_kernels {
 	void (*unit_back)(float *dx, const float *dy, const float *y, const float *inv, size_t P, size_t D); /* dx += */
 
 	/* ---- element-wise, n elements ---- */
-	void (*gelu)(float *y, const float *x, size_t n); /* tanh form, Hendrycks and Gimpel 2016 */
+	void (*gelu)(float *y, const float *x, size_t n); /* tanh form, Hendrycks and Gimpel 2016; y may be x */
 	void (*gelu_back)(float *dx, const float *dy, const float *x, size_t n); /* dx = */
 	/* y += dropout(x), element i of the stream is at + i */
 	void (*add_dropped)(float *y, const float *x, const struct hr_dropout *drop, uint64_t at, size_t n);

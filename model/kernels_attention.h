@@ -60,6 +60,7 @@ HR_INLINE void mask_logits(float *logits, size_t S, float *largest, size_t width
 	}
 }
 
+/* share: 16, of the tile's rows the first ones. */
 HR_INLINE void exp_logits(float *logits, size_t S, const float *largest, float *share, size_t width, size_t rows)
 {
 	for (size_t r = 0; r < rows; r++) {
@@ -69,11 +70,12 @@ HR_INLINE void exp_logits(float *logits, size_t S, const float *largest, float *
 			sum = v_add(sum, e);
 			v_store(logits + r * S + c, e);
 		}
-		share[r] = 1 / v_sum(sum);
+		share[r] = v_sum(sum);
 	}
+	v_store(share, v_div(v_set1(1), v_load(share)));
 }
 
-/* Probabilities to a->probs, and after dropout in place. Those of keys not seen are zero. */
+/* Probabilities to a->probs if it is there, and after dropout in place. Those of keys not seen are zero. */
 HR_INLINE void drop_probs(float *logits, size_t S, const float *share, size_t width, const struct hr_attention *a,
                           const struct hr_dropout_keys *keys, size_t i, size_t rows)
 {
@@ -83,7 +85,8 @@ HR_INLINE void drop_probs(float *logits, size_t S, const float *share, size_t wi
 		for (size_t c = 0; c < width; c += 16) {
 			const v16 p = v_mul(v_load(logits + r * S + c), v_set1(share[r]));
 			const m16 keep = row_keep(keys, a->drop_at + (i + r) * a->T, c, masks);
-			v_store_upto(a->probs + (i + r) * a->T + c, a->T - c, p);
+			if (a->probs != NULL)
+				v_store_upto(a->probs + (i + r) * a->T + c, a->T - c, p);
 			v_store(logits + r * S + c, v_keep(keep, v_mul(p, v_set1(keys->scale))));
 		}
 	}
@@ -94,17 +97,17 @@ static void attention(float *o, const struct hr_attention *a, float *scratch)
 	const struct hr_dropout_keys keys = hr_dropout_prepare(&a->drop);
 	const size_t T = a->T, d = a->d, ld = a->ld, S = up_to_16(T);
 	float *keys_across = scratch, *logits = keys_across + d * S;
-	float largest[TILE_ROWS], share[TILE_ROWS];
+	float largest[TILE_ROWS], share[16] = {0};
 	const struct right across = {keys_across, S}, values = padded_rows(logits + TILE_ROWS * S, a->v, ld, T, d);
 	const struct result to_logits = into(logits, S, false);
 	const struct left probs = {logits, S, 1};
 
 	transpose_rows(keys_across, a->k, ld, T, d);
-	for (size_t i = 0, rows; i < T; i += rows) {
+	for (size_t i = a->first, rows; i < T; i += rows) {
 		rows = next_rows(T - i);
 		const size_t width = up_to_16(i + rows);
 		const struct left q = {a->q + i * ld, ld, 1};
-		const struct result out = into(o + i * ld, ld, false);
+		const struct result out = into(o + i * a->ld_o, a->ld_o, false);
 
 		multiply_tiles(&to_logits, &q, &across, rows, width, d);
 		mask_logits(logits, S, largest, width, a, i, rows);
@@ -185,7 +188,7 @@ static void attention_back(float *dq, float *dk, float *dv, float *dbias, const 
 	for (size_t i = 0, rows; i < T; i += rows) {
 		rows = next_rows(T - i);
 		const size_t width = up_to_16(i + rows);
-		const struct left up = {do_ + i * ld, ld, 1}, slope = {ds + i * S, S, 1};
+		const struct left up = {do_ + i * a->ld_o, a->ld_o, 1}, slope = {ds + i * S, S, 1};
 		const struct result to_ds = into(ds + i * S, S, false), out = into(dq + i * ld, ld, true);
 
 		multiply_tiles(&to_ds, &up, &across, rows, width, d);
@@ -195,7 +198,7 @@ static void attention_back(float *dq, float *dk, float *dv, float *dbias, const 
 	}
 	const struct right q = padded_rows(room, a->q, ld, T, d);
 	add_transposed(dk, ld, ds, S, &q, T, d);
-	const struct right up = padded_rows(room, do_, ld, T, d);
+	const struct right up = padded_rows(room, do_, a->ld_o, T, d);
 	add_transposed(dv, ld, dropped, S, &up, T, d);
 }
 

@@ -102,6 +102,16 @@ static void linear(float *y, const float *x, const struct hr_linear *l, size_t P
 	multiply(c, &a, l->packed, P, l->out, l->in, (unit *)scratch);
 }
 
+static void linear_from(float *y, const float *x, const struct hr_linear *l, size_t from, size_t P, float *scratch)
+{
+	const size_t column = from / PANEL * PANEL;
+	const struct result c = {y + column, l->out, l->b != NULL ? l->b + column : NULL, 0};
+	const struct left_source a = {x, l->in, /* by_columns */ false};
+	const unit *panels = (const unit *)l->packed + column * panel_steps(l->in);
+
+	multiply(c, &a, panels, P, l->out - column, l->in, (unit *)scratch);
+}
+
 static void linear_dx(float *dx, const float *dy, const struct hr_linear *l, size_t P, bool add, float *scratch)
 {
 	const struct left_source a = {dy, l->out, /* by_columns */ false};
@@ -147,7 +157,7 @@ static void linear_dw(float *dw, float *db, const float *x, const float *dy, siz
 
 #define HR_SET_PRODUCTS(table) \
 	((table).packed_bytes = packed_bytes, (table).pack = pack, (table).linear = linear, \
-	 (table).linear_dx = linear_dx, (table).linear_dw = linear_dw, (table).gemm_nn = gemm_nn, \
-	 (table).gemm_nt = gemm_nt, (table).gemm_tn = gemm_tn)
+	 (table).linear_from = linear_from, (table).linear_dx = linear_dx, (table).linear_dw = linear_dw, \
+	 (table).gemm_nn = gemm_nn, (table).gemm_nt = gemm_nt, (table).gemm_tn = gemm_tn)
 
 #endif

@@ -53,6 +53,12 @@ static void linear(float *y, const float *x, const struct hr_linear *l, size_t P
 	gemm_nn(y, l->out, x, l->in, l->w, l->out, P, l->out, l->in, /* add */ l->b != NULL, scratch);
 }
 
+static void linear_from(float *y, const float *x, const struct hr_linear *l, size_t from, size_t P, float *scratch)
+{
+	(void)from; /* BLAS may round a narrower product in another way */
+	linear(y, x, l, P, scratch);
+}
+
 static void linear_dx(float *dx, const float *dy, const struct hr_linear *l, size_t P, bool add, float *scratch)
 {
 	gemm_nt(dx, l->in, dy, l->out, l->w, l->out, P, l->in, l->out, add, scratch);
@@ -114,9 +120,8 @@ static void attention(float *o, const struct hr_attention *a, float *scratch)
 	const struct hr_dropout_keys keys = hr_dropout_prepare(&a->drop);
 	const double scale = 1 / sqrt((double)a->d);
 
-	(void)scratch;
-	for (size_t i = 0; i < a->T; i++) {
-		float *row = a->probs + i * a->T, *out = o + i * a->ld;
+	for (size_t i = a->first; i < a->T; i++) {
+		float *row = a->probs != NULL ? a->probs + i * a->T : scratch, *out = o + i * a->ld_o;
 
 		for (size_t j = 0; j <= i; j++)
 			row[j] = (float)(dot(a->q + i * a->ld, a->k + j * a->ld, a->d) * scale +
@@ -152,7 +157,7 @@ static void attention_back(float *dq, float *dk, float *dv, float *dbias, const 
 	const size_t ld = a->ld;
 
 	for (size_t i = 0; i < a->T; i++) {
-		attention_row_back(scratch, dv, do_ + i * ld, a, i);
+		attention_row_back(scratch, dv, do_ + i * a->ld_o, a, i);
 		for (size_t j = 0; j <= i; j++) {
 			add_scaled(dq + i * ld, scale * scratch[j], a->k + j * ld, a->d);
 			add_scaled(dk + j * ld, scale * scratch[j], a->q + i * ld, a->d);
@@ -352,6 +357,7 @@ static const struct hr_kernels reference = {
 	.packed_bytes = packed_bytes,
 	.pack = pack,
 	.linear = linear,
+	.linear_from = linear_from,
 	.linear_dx = linear_dx,
 	.linear_dw = linear_dw,
 	.gemm_nn = gemm_nn,

@@ -36,20 +36,32 @@ static float row_spread(const float *x, float mean, size_t D)
 	return v_sum(sum);
 }
 
-static void norm(float *y, float *xhat, float *rstd, const float *x, const float *g, const float *b, size_t P, size_t D)
+/* Sixteen rows at most, stage by stage: within a row each stage waits for the sum before, and the others fill that time. */
+static void norm_16(float *y, float *xhat, float *rstd, const float *x, const float *g, const float *b, size_t P, size_t D)
 {
 	const float share = 1 / (float)D;
+	float mean[16], spread[16] = {0};
 
+	for (size_t p = 0; p < P; p++)
+		mean[p] = row_sum(x + p * D, D) * share;
+	for (size_t p = 0; p < P; p++)
+		spread[p] = row_spread(x + p * D, mean[p], D) * share + HR_NORM_EPSILON;
+	v_store_upto(rstd, P, v_div(v_set1(1), v_sqrt(v_load(spread))));
 	for (size_t p = 0; p < P; p++, x += D, y += D, xhat += D) {
-		const float mean = row_sum(x, D) * share;
+		const v16 middle = v_set1(mean[p]), scale = v_set1(rstd[p]);
 
-		rstd[p] = 1 / sqrtf(row_spread(x, mean, D) * share + HR_NORM_EPSILON);
 		for (size_t c = 0; c < D; c += 16) {
-			const v16 hat = v_mul(v_sub(v_load_upto(x + c, D - c), v_set1(mean)), v_set1(rstd[p]));
+			const v16 hat = v_mul(v_sub(v_load_upto(x + c, D - c), middle), scale);
 			v_store_upto(xhat + c, D - c, hat);
 			v_store_upto(y + c, D - c, v_fma(hat, v_load_upto(g + c, D - c), v_load_upto(b + c, D - c)));
 		}
 	}
+}
+
+static void norm(float *y, float *xhat, float *rstd, const float *x, const float *g, const float *b, size_t P, size_t D)
+{
+	for (size_t p = 0; p < P; p += 16)
+		norm_16(y + p * D, xhat + p * D, rstd + p, x + p * D, g, b, P - p < 16 ? P - p : 16, D);
 }
 
 /* One row's dx, and its share of dg and db. */
@@ -135,8 +147,18 @@ static void gelu_back(float *dx, const float *dy, const float *x, size_t n)
 	}
 }
 
+static void add(float *y, const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i += 16)
+		v_store_upto(y + i, n - i, v_add(v_load_upto(y + i, n - i), v_load_upto(x + i, n - i)));
+}
+
 static void add_dropped(float *y, const float *x, const struct hr_dropout *drop, uint64_t at, size_t n)
 {
+	if (drop->p == 0) {
+		add(y, x, n);
+		return;
+	}
 	const struct hr_dropout_keys keys = hr_dropout_prepare(drop);
 	const v16 scale = v_set1(keys.scale);
 	m16 keep[2];

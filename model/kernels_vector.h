@@ -11,8 +11,8 @@
 
 #define HR_VECTOR_KERNELS(set) \
 	{ \
-		.name = set, .packed_bytes = packed_bytes, .pack = pack, .linear = linear, .linear_dx = linear_dx, \
-		.linear_dw = linear_dw, .gemm_nn = gemm_nn, .gemm_nt = gemm_nt, .gemm_tn = gemm_tn, \
+		.name = set, .packed_bytes = packed_bytes, .pack = pack, .linear = linear, \
+		.linear_from = linear_from, .linear_dx = linear_dx, .linear_dw = linear_dw, .gemm_nn = gemm_nn, .gemm_nt = gemm_nt, .gemm_tn = gemm_tn, \
 		.attention = attention, .attention_back = attention_back, .norm = norm, .norm_back = norm_back, \
 		.unit = unit_rows, .unit_back = unit_rows_back, .gelu = gelu, .gelu_back = gelu_back, \
 		.add_dropped = add_dropped, .dropped = dropped, .softmax_xent = softmax_xent, .adamw = adamw, \

@@ -17,8 +17,8 @@ struct hr_snapshot_weights {
 /** Memory of a thread's encodes and searches: to get and to clear it takes longer than a short history to encode. */
 struct hr_snapshot_memory {
 	struct hr_encode_memory encode;
-	struct hr_hit *sure, *may; /* hr_snapshot_top's */
-	float *row;
+	struct hr_hit *may; /* hr_snapshot_top's, and below */
+	float *sure, *row;
 	size_t sure_cap, may_cap, row_cap;
 };
 

@@ -122,10 +122,40 @@ struct quick {
 	const float *bonus;
 	const uint32_t *skip;
 	size_t skip_left;
-	struct heap sure;      /* the k best lower bounds; what can not reach the last of them is out */
-	size_t may_count;      /* of memory's may: rows that may be among the best, with their upper bounds, in ascending order */
 	struct hr_snapshot_memory *memory;
+	float *sure;           /* the k best lower bounds, a heap with the least on top; what can not reach that one is out */
+	size_t k;
+	size_t may_count;      /* of memory's may: rows that may be among the best, with their upper bounds, in ascending order */
 };
+
+/* k times -INFINITY, so that it is always full, and one INFINITY behind, so that a parent always has two children. */
+static void sure_begin(struct quick *w, size_t k)
+{
+	struct hr_snapshot_memory *m = w->memory;
+
+	m->sure = hr_grow(m->sure, &m->sure_cap, k + 1, sizeof *m->sure);
+	for (size_t i = 0; i < k; i++)
+		m->sure[i] = -INFINITY;
+	m->sure[k] = INFINITY;
+	w->sure = m->sure;
+	w->k = k;
+}
+
+/* In the place of the least one, which is below it. */
+static void sure_add(struct quick *w, float bound)
+{
+	float *sure = w->sure;
+	size_t i = 0;
+
+	for (size_t child = 1; child < w->k; child = 2 * i + 1) {
+		child += sure[child + 1] < sure[child];
+		if (sure[child] >= bound)
+			break;
+		sure[i] = sure[child];
+		i = child;
+	}
+	sure[i] = bound;
+}
 
 static bool skipped(struct quick *w, uint32_t row)
 {
@@ -146,17 +176,16 @@ static float lower_bound(const struct quick *w, uint32_t row, float upper)
 /* over: bit r, row first + r was over the bar when its block was read; the bar has risen since. */
 static void consider(struct quick *w, const float *upper, uint32_t first, unsigned over)
 {
-	struct hr_snapshot_memory *m = w->memory;
+	struct hr_hit *may = w->memory->may;
 
 	for (; over != 0; over &= over - 1) {
 		const uint32_t r = (uint32_t)__builtin_ctz(over), row = first + r;
-		if (!(upper[r] >= bar(&w->sure)) || !w->s->live[row] || skipped(w, row))
+		if (!(upper[r] >= w->sure[0]) || !w->s->live[row] || skipped(w, row))
 			continue;
-		m->may = hr_grow(m->may, &m->may_cap, w->may_count + 1, sizeof *m->may);
-		m->may[w->may_count++] = (struct hr_hit){.row = row, .score = upper[r]};
+		may[w->may_count++] = (struct hr_hit){.row = row, .score = upper[r]};
 		const float least = lower_bound(w, row, upper[r]);
-		if (least > bar(&w->sure))
-			offer(&w->sure, row, least);
+		if (least > w->sure[0])
+			sure_add(w, least);
 	}
 }
 
@@ -164,6 +193,7 @@ static void consider(struct quick *w, const float *upper, uint32_t first, unsign
 static void narrow_blocks(struct quick *w, size_t b, size_t blocks)
 {
 	const struct hr_coarse *c = &w->s->weights->coarse;
+	struct hr_snapshot_memory *m = w->memory;
 	const size_t first = b * HR_COARSE_ROWS, D = c->D;
 	float upper[ROWS], padded[HR_COARSE_ROWS] = {0};
 	uint16_t over[COARSE_BLOCKS];
@@ -171,7 +201,8 @@ static void narrow_blocks(struct quick *w, size_t b, size_t blocks)
 
 	if (bonus != NULL && first + HR_COARSE_ROWS > c->rows)
 		bonus = memcpy(padded, bonus, (c->rows - first) * sizeof *bonus);
-	w->s->weights->encoder.k->coarse(upper, over, bar(&w->sure), &w->q, c->code + first * D, c->scale + first,
+	m->may = hr_grow(m->may, &m->may_cap, w->may_count + blocks * HR_COARSE_ROWS, sizeof *m->may);
+	w->s->weights->encoder.k->coarse(upper, over, w->sure[0], &w->q, c->code + first * D, c->scale + first,
 	                                 c->rest + first, bonus, blocks, D);
 	for (size_t i = 0; i < blocks; i++) {
 		const size_t at = first + i * HR_COARSE_ROWS, left = c->rows - at;
@@ -206,7 +237,7 @@ static size_t next_left(const struct quick *w, size_t i, uint32_t *number, size_
 	size_t n = 0;
 
 	for (; n < SOME && i < w->may_count; i++) {
-		if (!(may[i].score >= bar(&w->sure)))
+		if (!(may[i].score >= w->sure[0]))
 			continue;
 		for (size_t c = 0; c < D; c += HR_CACHE_LINE / sizeof(float))
 			__builtin_prefetch(w->s->unit + may[i].row * D + c);
@@ -248,8 +279,7 @@ static size_t quick_top(const struct hr_snapshot *s, const float *query, float s
 	struct heap heap = {.hit = hits, .k = k};
 
 	w.q = hr_coarse_query(&s->weights->coarse, query, scale, code);
-	m->sure = hr_grow(m->sure, &m->sure_cap, k, sizeof *m->sure);
-	w.sure = (struct heap){.hit = m->sure, .k = k};
+	sure_begin(&w, k);
 	narrow(&w);
 	settle(&w, query, scale, &heap);
 	sort(&heap);

@@ -113,19 +113,19 @@ static const uint64_t gap_edge_ms[HR_GAP_EDGES] = {
 	121 * DAY, 241 * DAY, 481 * DAY,
 };
 
-uint8_t hr_gap_bucket_near(int64_t ask_ms, int64_t time_ms, uint8_t near)
+struct hr_gap_range hr_gap_range(uint64_t gap, uint8_t near)
 {
-	const uint64_t gap = ask_ms > time_ms ? (uint64_t)ask_ms - (uint64_t)time_ms : 0;
 	uint8_t b = near;
 
 	while (b < HR_GAP_EDGES && gap >= gap_edge_ms[b])
 		b++;
 	while (b > 1 && gap < gap_edge_ms[b - 1])
 		b--;
-	return b;
+	const uint64_t low = gap_edge_ms[b - 1], end = b < HR_GAP_EDGES ? gap_edge_ms[b] : UINT64_MAX;
+	return (struct hr_gap_range){.bucket = b, .low = low, .width = end - low};
 }
 
-uint8_t hr_gap_bucket(int64_t ask_ms, int64_t time_ms) { return hr_gap_bucket_near(ask_ms, time_ms, 1); }
+uint8_t hr_gap_bucket(int64_t ask_ms, int64_t time_ms) { return hr_gap_range(hr_gap(ask_ms, time_ms), 1).bucket; }
 
 /* ---- the kernels' view ---- */
 

@@ -48,10 +48,22 @@ void hr_layout_init(struct hr_layout *at, const struct hr_shape *shape);
 /** Start values, a function of (layout, seed): matrices uniform within 1/sqrt(in), added inputs normal .02, norms 1 and 0. */
 void hr_weights_start(float *w, const struct hr_layout *at, uint64_t seed);
 
-/** Bucket of the time from an event to a question; a question before the event counts as at once. */
+/** From an event to a question; a question before the event counts as at once. */
+static inline uint64_t hr_gap(int64_t ask_ms, int64_t time_ms)
+{
+	return ask_ms > time_ms ? (uint64_t)ask_ms - (uint64_t)time_ms : 0;
+}
+
+/** A bucket and its gaps, low..low + width - 1. */
+struct hr_gap_range {
+	uint8_t bucket;
+	uint64_t low, width;
+};
+
+/** near: where the search starts, 1..HR_GAP_EDGES, a bucket that is probably close. */
+struct hr_gap_range hr_gap_range(uint64_t gap, uint8_t near);
+
 uint8_t hr_gap_bucket(int64_t ask_ms, int64_t time_ms);
-/** The same, starting the search at a bucket that is probably close. */
-uint8_t hr_gap_bucket_near(int64_t ask_ms, int64_t time_ms, uint8_t near);
 
 struct hr_block {
 	struct hr_linear qkv, out, up, down;

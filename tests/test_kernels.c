@@ -215,7 +215,7 @@ static void attention_back_matches_finite_differences(void **state)
 		HR_AUTO(hr_auto_free) float *bias = uniform(T * T, 4), *r = uniform(T * LD, 5), *o = zeros(T * LD);
 		HR_AUTO(hr_auto_free) float *probs = zeros(T * T), *scratch = zeros(HR_SCRATCH_FLOATS(T, D));
 		HR_AUTO(hr_auto_free) float *dq = zeros(T * LD), *dk = zeros(T * LD), *dv = zeros(T * LD), *dbias = zeros(T * T);
-		struct heads h = {k, {T, D, LD, q, key, v, bias, probs, {.key = 6, .p = 0.25f}, 13}, o, r, scratch};
+		struct heads h = {k, {T, D, LD, LD, q, key, v, bias, probs, {.key = 6, .p = 0.25f}, 13, 0}, o, r, scratch};
 
 		for (size_t i = 0; i < T * LD; i++)
 			r[i] = i % LD < D ? r[i] : 0; /* what lies between the rows is not ours */

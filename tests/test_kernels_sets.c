@@ -158,7 +158,48 @@ static void a_row_has_the_same_bits_whatever_rows_are_beside_it(void **state)
 	}
 }
 
+static void columns_from_any_on_have_the_same_bits(void **state)
+{
+	enum { P = 50, IN = 40, OUT = 150 };
+	static const size_t from[] = {0, 50, 64, 149};
+
+	(void)state;
+	EACH_FAST_SET(k) {
+		HR_AUTO(hr_auto_free) float *w = uniform(IN * OUT, 1), *b = uniform(OUT, 2), *x = uniform(P * IN, 3);
+		HR_AUTO(hr_auto_free) float *all = zeros(P * OUT), *some = zeros(P * OUT), *scratch = zeros(HR_SCRATCH_FLOATS(P, OUT));
+		HR_AUTO(hr_auto_free) void *packed = hr_alloc(k->packed_bytes(IN, OUT) + 1, 1);
+		struct hr_linear l = {IN, OUT, w, b, packed};
+
+		k->pack(&l);
+		k->linear(all, x, &l, P, scratch);
+		for (size_t f = 0; f < sizeof from / sizeof from[0]; f++) {
+			memset(some, 0, P * OUT * sizeof *some);
+			k->linear_from(some, x, &l, from[f], P, scratch);
+			for (size_t p = 0; p < P; p++)
+				assert_memory_equal(some + p * OUT + from[f], all + p * OUT + from[f], (OUT - from[f]) * sizeof *all);
+		}
+	}
+}
+
 /* ---- attention ---- */
+
+/* The queries from the middle on, to rows of another distance, without probabilities: the same bits, and nothing else. */
+static void assert_attention_of_some(const struct hr_kernels *k, struct hr_attention a, const float *whole, float *scratch)
+{
+	const size_t ld_o = a.d + 3;
+	HR_AUTO(hr_auto_free) float *o = uniform(a.T * ld_o, 10), *was = copy(o, a.T * ld_o);
+
+	a.probs = NULL;
+	a.first = a.T / 2;
+	const size_t ld_whole = a.ld_o;
+	a.ld_o = ld_o;
+	k->attention(o, &a, scratch);
+	assert_memory_equal(o, was, a.first * ld_o * sizeof *o);
+	for (size_t i = a.first; i < a.T; i++) {
+		assert_memory_equal(o + i * ld_o, whole + i * ld_whole, a.d * sizeof *o);
+		assert_memory_equal(o + i * ld_o + a.d, was + i * ld_o + a.d, 3 * sizeof *o);
+	}
+}
 
 static void assert_attention(const struct hr_kernels *k, size_t T, size_t d, size_t ld, float p)
 {
@@ -169,7 +210,7 @@ static void assert_attention(const struct hr_kernels *k, size_t T, size_t d, siz
 	HR_AUTO(hr_auto_free) float *dq1 = uniform(n, 6), *dk1 = uniform(n, 7), *dv1 = uniform(n, 8), *db1 = uniform(T * T, 9);
 	HR_AUTO(hr_auto_free) float *dq2 = copy(dq1, n), *dk2 = copy(dk1, n), *dv2 = copy(dv1, n), *db2 = copy(db1, T * T);
 	HR_AUTO(hr_auto_free) float *scratch = zeros(HR_SCRATCH_FLOATS(T, d > T ? d : T));
-	struct hr_attention a = {T, d, ld, q, key, v, bias, probs1, {.key = 3, .p = p}, 77}, b = a;
+	struct hr_attention a = {T, d, ld, ld, q, key, v, bias, probs1, {.key = 3, .p = p}, 77, 0}, b = a;
 
 	for (size_t i = 0; i < T; i++)
 		for (size_t j = i + 1; j < T; j++)
@@ -180,6 +221,8 @@ static void assert_attention(const struct hr_kernels *k, size_t T, size_t d, siz
 	assert_near(o2, o1, n, tolerance(k), k, "attention");
 	for (size_t i = 0; i < T; i++)
 		assert_near(probs2 + i * T, probs1 + i * T, i + 1, tolerance(k), k, "attention's probs");
+	assert_attention_of_some(ref, a, o1, scratch);
+	assert_attention_of_some(k, b, o2, scratch);
 	ref->attention_back(dq1, dk1, dv1, db1, dout, &a, scratch);
 	k->attention_back(dq2, dk2, dv2, db2, dout, &a, scratch);
 	assert_near(dq2, dq1, n, tolerance(k), k, "dq");
@@ -448,7 +491,7 @@ static size_t run_everything(const struct hr_kernels *k, float *out)
 	HR_AUTO(hr_auto_free) void *packed = hr_alloc(k->packed_bytes(D, D) + 1, 1);
 	struct hr_linear l = {D, D, w, b, packed};
 	float *y = out, *dx = y + P * D, *dw = dx + P * D, *probs = dw + D * D, *logits = probs + T * T, *last = logits + P * C;
-	struct hr_attention a = {T, HEAD, D, y, y + HEAD, x, bias, probs, {.key = 9, .p = 0.2f}, 1};
+	struct hr_attention a = {T, HEAD, D, D, y, y + HEAD, x, bias, probs, {.key = 9, .p = 0.2f}, 1, 0};
 	uint32_t label[P];
 
 	memset(out, 0, (size_t)(last - out) * sizeof *out); /* what is added to */
@@ -499,6 +542,7 @@ int main(void)
 		cmocka_unit_test(dense_layers_match_the_reference),
 		cmocka_unit_test(no_rows_change_nothing),
 		cmocka_unit_test(a_row_has_the_same_bits_whatever_rows_are_beside_it),
+		cmocka_unit_test(columns_from_any_on_have_the_same_bits),
 		cmocka_unit_test(attention_matches_the_reference),
 		cmocka_unit_test(rows_match_the_reference),
 		cmocka_unit_test(open_rows_are_counted_exactly),
