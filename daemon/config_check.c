@@ -2,30 +2,32 @@
 #include "daemon/config_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "daemon/disk.h"
 #include "daemon/nearest.h"
-
-/* Properties that have a setting of their own, or on which the daemon's promises rest. */
-static const char *const owned_properties[] = {
-        "bootstrap.servers", "metadata.broker.list", "client.id",          "group.id",    "enable.auto.commit",
-        "auto.offset.reset", "enable.idempotence",   "enable.auto.offset.store", "partitioner", "enable.partition.eof",
-};
+#include "serve/serve.h"
+#include "stream/stream.h"
 
 static bool check_properties(const struct hr_strings *list, struct hr_error *err)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const size_t len = strcspn(list->p[i], "=");
+	char name[128];
 
-		for (size_t k = 0; k < sizeof owned_properties / sizeof owned_properties[0]; k++) {
-			if (strncmp(list->p[i], owned_properties[k], len) == 0 && owned_properties[k][len] == '\0')
-				return hr_fail(err, HR_E_CONFIG, "kafka.properties: %s is set by headrace itself", owned_properties[k]);
-		}
+	for (size_t i = 0; i < list->count; i++) {
+		(void)snprintf(name, sizeof name, "%.*s", (int)strcspn(list->p[i], "="), list->p[i]);
+		const char *why = hr_kafka_refused(name);
+		if (why != NULL)
+			return hr_fail(err, HR_E_CONFIG, "kafka.properties: %s can not be set: %s", name, why);
 	}
 	return true;
+}
+
+static bool check_http(const struct hr_config *c, struct hr_error *err)
+{
+	return !c->http_enabled || hr_server_address(c->http_address, err) || hr_context(err, "http.address");
 }
 
 static bool check_topics(const struct hr_config *c, struct hr_error *err)
@@ -144,7 +146,7 @@ bool hr_config_check(const struct hr_config *c, struct hr_error *err)
 	if (c->state_dir[0] == '\0')
 		return hr_fail(err, HR_E_CONFIG, "state.dir: not set; the state needs a directory");
 	return check_topics(c, err) && check_training(c, err) && check_properties(&c->kafka_properties, err) &&
-	       check_partitions(c, err);
+	       check_partitions(c, err) && check_http(c, err);
 }
 
 bool hr_config_disk(const struct hr_config *c, struct hr_error *err)

@@ -1,11 +1,8 @@
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -188,46 +185,13 @@ static void count_connection(void *cls, struct MHD_Connection *connection, void 
 		atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
 }
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static bool parse_address(const struct hr_server_config *config, union address *ret_a, socklen_t *ret_bytes,
-                          struct hr_error *err)
-{
-	const char *text = strcmp(config->address, "localhost") == 0 ? "127.0.0.1" : config->address;
-
-	memset(ret_a, 0, sizeof *ret_a);
-	if (inet_pton(AF_INET, text, &ret_a->v4.sin_addr) == 1) {
-		ret_a->v4.sin_family = AF_INET;
-		ret_a->v4.sin_port = htons(config->port);
-		*ret_bytes = sizeof ret_a->v4;
-		if (ntohl(ret_a->v4.sin_addr.s_addr) >> 24 == 127)
-			return true;
-	} else if (inet_pton(AF_INET6, text, &ret_a->v6.sin6_addr) == 1) {
-		ret_a->v6.sin6_family = AF_INET6;
-		ret_a->v6.sin6_port = htons(config->port);
-		*ret_bytes = sizeof ret_a->v6;
-		if (IN6_IS_ADDR_LOOPBACK(&ret_a->v6.sin6_addr))
-			return true;
-	} else {
-		return hr_fail(err, HR_E_CONFIG, "the HTTP address \"%s\" is neither IPv4 nor IPv6", config->address);
-	}
-	return hr_fail(err, HR_E_CONFIG,
-	               "the HTTP address %s is not loopback: what users did must not be readable from the network without "
-	               "TLS and a token, and this version has neither; use 127.0.0.1 or ::1, and a proxy on this machine that "
-	               "asks for both", config->address);
-}
-
 static bool listen_on(struct hr_server *s, const struct hr_server_config *config, struct hr_error *err)
 {
 	const int on = 1;
-	union address a;
+	union hr_address a;
 	socklen_t bytes;
 
-	if (!parse_address(config, &a, &bytes, err))
+	if (!hr_address(config->address, config->port, &a, &bytes, err))
 		return false;
 	s->listener = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->listener < 0 || setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||

@@ -2,10 +2,23 @@
 #ifndef HR_SERVE_PRIV_H
 #define HR_SERVE_PRIV_H
 
+#include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "base/base.h"
 #include "serve/serve.h"
+
+/* ---- where to listen ---- */
+
+union hr_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/** Of hr_server_config's address, which must be this machine's own. */
+HR_MUST_USE bool hr_address(const char *text, uint16_t port, union hr_address *ret_a, socklen_t *ret_bytes, struct hr_error *err);
 
 /* ---- routes ---- */
 

@@ -76,6 +76,9 @@ enum {
 	HR_CONNECTIONS_MAX = 1024,    /* further ones wait to be accepted */
 };
 
+/** Whether a server may listen there; the same check as at its start. */
+HR_MUST_USE bool hr_server_address(const char *address, struct hr_error *err);
+
 /** @param backend  copied; what it points to must outlive the server */
 HR_MUST_USE bool hr_server_start(const struct hr_server_config *config, const struct hr_backend *backend,
                                  struct hr_server **ret_server, struct hr_error *err);

@@ -36,6 +36,9 @@ struct hr_kafka_config {
 	const char *const *properties; /* "key=value" for librdkafka, NULL-terminated; may be NULL. What headrace owns is refused */
 };
 
+/** Why the operator may not set a property of librdkafka; NULL: that one may be set. */
+const char *hr_kafka_refused(const char *name);
+
 struct hr_source;
 
 /** Partitions of a topic, by asking the broker. Waits up to timeout_ms. 0 and HR_E_BROKER when it does not exist. */

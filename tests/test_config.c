@@ -314,8 +314,14 @@ static void settings_that_contradict_each_other_are_refused(void **state)
 	assert_string_equal(check_refused("output.users_topic=events"), "topic events is both read and written");
 	assert_string_equal(check_refused("items.topic=events"), "events.topic and items.topic are both events");
 	assert_string_equal(check_refused("output.users_topic=headrace-items"), "");
-	assert_string_equal(check_refused("kafka.properties.group.id=x"), "kafka.properties: group.id is set by headrace itself");
-	assert_string_equal(check_refused("kafka.properties.group.instance.id=x"), "");
+	assert_string_equal(check_refused("kafka.properties.group.id=x"),
+	                    "kafka.properties: group.id can not be set: the group has its own setting");
+	assert_string_equal(check_refused("kafka.properties.isolation.level=x"),
+	                    "kafka.properties: isolation.level can not be set: aborted records are never learned");
+	assert_string_equal(check_refused("kafka.properties.linger.ms=x"), "");
+	assert_non_null(strstr(check_refused("http.address=0.0.0.0"), "http.address: the HTTP address 0.0.0.0 is not loopback"));
+	assert_non_null(strstr(check_refused("http.address=kafka1"), "http.address: the HTTP address \"kafka1\" is neither"));
+	assert_string_equal(check_refused("http.address=::1"), "");
 	assert_string_equal(check_refused("events.partitions=0-"),
 	                    "events.partitions: \"0-\" is not all, or numbers and ranges such as 0,4-7");
 }
