@@ -18,9 +18,13 @@ PATIENCE = 120  # seconds until a daemon that makes no progress is a failure
 SETTINGS = {
     "events.start": "earliest", "output.partitions": 1, "http.enabled": "false", "log.level": "debug",
     "barrier.interval": "100ms", "barrier.events": 32, "state.free_min": 0, "state.free_pause": 0, "state.ballast": 0,
-    "history.length": 20, "model.width": 32, "model.rules_kept": 16, "train.every": 64, "train.window": 64,
+    "history.length": 20, "model.width": 32, "model.rules_kept": 16, "train.every": 64, "train.window": 64, "train.start_up": 0,
     "model.negatives": 64, "model.full_softmax_below": 0, "evaluate.share": 0.05,
 }
+
+
+# A backlog is read, then learned by epochs, instead of event by event.
+STARTING = {"train.start_up": 2, "train.start_up_from": 1000, "train.start_up_batch": 256, "barrier.events": 256}
 
 
 class Bed:

@@ -20,7 +20,8 @@ produce "$topic" $partitions || die "headrace produce failed: $(tail -n 1 "$work
 say "produced after $SECONDS s"
 write_config "$topic"
 started=$SECONDS
-start_daemon --set admit.min_count=$sightings --set model.width=$width --set evaluate.share=1 --set evaluate.window=$judged
+# Event by event from the first on: every event is a question.
+start_daemon --set train.start_up=0 --set admit.min_count=$sightings --set model.width=$width --set evaluate.share=1 --set evaluate.window=$judged
 wait_for "end of the $events events" 600 all_accounted $events
 seconds=$((SECONDS - started))
 say "trained on $events events in $seconds s: $((events / (seconds > 0 ? seconds : 1))) events/s"

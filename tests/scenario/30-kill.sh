@@ -33,6 +33,7 @@ counts_agree() {
 
 produce "$topic" $partitions || die "headrace produce failed: $(tail -n 1 "$work/produce.log")"
 write_config "$topic"
+printf 'train:\n  start_up: 0 # a backlog would be read too fast to be killed in\n' >>"$work/headrace.yaml"
 saved_at_start=0
 start_daemon
 kill_after 15000

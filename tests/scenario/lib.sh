@@ -196,7 +196,7 @@ start_daemon() { # ARGUMENT...
 	"$top_builddir/headraced" --config "$work/headrace.yaml" "$@" </dev/null >>"$work/headraced.log" 2>&1 &
 	daemon_pid=$!
 	children+=("$daemon_pid")
-	wait_for "answer of /readyz" 60 ready
+	wait_for "answer of /readyz" "${ready_within:-60}" ready
 }
 
 ready() { curl -sf -m 2 -o /dev/null "http://$http/readyz"; }
