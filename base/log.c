@@ -13,17 +13,6 @@ static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 void hr_log_set_level(enum hr_log_level level) { atomic_store(&threshold, (int)level); }
 
-bool hr_log_level_parse(const char *name, enum hr_log_level *ret_level)
-{
-	for (int i = 0; i <= HR_LOG_DEBUG; i++) {
-		if (strcmp(name, level_names[i]) == 0) {
-			*ret_level = (enum hr_log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 void hr_log_thread(const char *name) { thread_name = name; }
 
 const char *hr_log_quote(const char *s, char *out, unsigned out_bytes)

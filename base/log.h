@@ -14,7 +14,6 @@
 enum hr_log_level { HR_LOG_ERROR, HR_LOG_WARNING, HR_LOG_INFO, HR_LOG_DEBUG };
 
 void hr_log_set_level(enum hr_log_level level); /* default: info. @thread any */
-bool hr_log_level_parse(const char *name, enum hr_log_level *ret_level);
 
 /** Name of the calling thread in log lines; a string constant. */
 void hr_log_thread(const char *name);

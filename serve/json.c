@@ -170,24 +170,6 @@ void hr_json_f32(struct hr_json *j, float v)
 	hr_buf_bytes(j->out, digits, len);
 }
 
-void hr_json_f64(struct hr_json *j, double v)
-{
-	char digits[40];
-
-	if (!isfinite(v)) {
-		hr_json_null(j);
-		return;
-	}
-	begin(j);
-	hr_buf_bytes(j->out, digits, (size_t)snprintf(digits, sizeof digits, "%.17g", v));
-}
-
-void hr_json_bool(struct hr_json *j, bool v)
-{
-	begin(j);
-	put_text(j, v ? "true" : "false");
-}
-
 void hr_json_null(struct hr_json *j)
 {
 	begin(j);

@@ -25,8 +25,6 @@ void hr_json_text(struct hr_json *j, const void *p, size_t len);
 void hr_json_string(struct hr_json *j, const char *s);
 void hr_json_u64(struct hr_json *j, uint64_t v);
 void hr_json_f32(struct hr_json *j, float v);
-void hr_json_f64(struct hr_json *j, double v); /* 17 digits */
-void hr_json_bool(struct hr_json *j, bool v);
 void hr_json_null(struct hr_json *j);
 /** ms since 1970 as RFC 3339 in UTC with milliseconds; null outside the years 1..9999. */
 void hr_json_time(struct hr_json *j, int64_t time_ms);

@@ -34,19 +34,6 @@ const char *hr_reject_text(enum hr_reject why)
 	return rejects[why].text;
 }
 
-bool hr_format_parse(const char *name, enum hr_format *ret_format)
-{
-	static const char *const names[] = {"protobuf", "confluent", "json"};
-
-	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-		if (strcmp(name, names[i]) == 0) {
-			*ret_format = (enum hr_format)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 struct hr_decoder *hr_decoder_new(enum hr_format format, const struct hr_json_fields *fields, uint8_t default_kind)
 {
 	struct hr_decoder *d = hr_alloc(1, sizeof *d);

@@ -90,6 +90,5 @@ enum hr_reject hr_event_check(const struct hr_event *event);
 struct hr_buf;
 void hr_event_encode(const struct hr_event *event, struct hr_buf *out);
 
-bool hr_format_parse(const char *name, enum hr_format *ret_format); /* "protobuf" "confluent" "json" */
 
 #endif

@@ -22,7 +22,6 @@ struct hr_lane {
 	int64_t fail_to;   /* records from next to here are to be handed out as failed before anything else */
 	int64_t clear_to;  /* from next to here lies no record, only ends of transactions and what they withdrew */
 	int64_t end;       /* log end when opened */
-	int64_t gap;       /* records skipped at open */
 	unsigned tries;    /* refusals in a row at next */
 	unsigned lost;     /* seeks in a row that did not bring the library back */
 	/* ---- the search; probe is -1 when there is none ---- */

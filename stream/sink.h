@@ -39,7 +39,6 @@ HR_MUST_USE bool hr_topic_create(const struct hr_kafka_config *config, const cha
                                  int timeout_ms, struct hr_error *err);
 
 uint64_t hr_sink_delivered(const struct hr_sink *s);
-uint64_t hr_sink_pending(const struct hr_sink *s);
 void hr_sink_close(struct hr_sink *s, int timeout_ms); /* what is not delivered by then is given up */
 
 #endif

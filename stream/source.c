@@ -277,13 +277,6 @@ int64_t hr_source_lag(struct hr_source *s, int32_t partition, int64_t position)
 	return end > from ? end - from : 0;
 }
 
-int64_t hr_source_gap(struct hr_source *s, int32_t partition)
-{
-	const struct hr_lane *l = hr_source_lane(s, partition);
-
-	return l != NULL ? l->gap : 0;
-}
-
 void hr_source_commit(struct hr_source *s, const struct hr_position *positions, size_t count)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);

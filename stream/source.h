@@ -51,8 +51,8 @@ HR_MUST_USE bool hr_kafka_partitions(const struct hr_kafka_config *config, const
  * Fails when a property is refused or a stored offset lies outside the log (HR_E_CONFIG: the operator's move), or when the
  * topic is unknown or no broker answers (HR_E_BROKER). The message gives the exact gap per partition
  * ("partition 3: 1,204 records gone: stored offset 8812, log starts at 10016"). Blocks while it asks, 15 s a question.
- * @param accept_gap  start a partition whose log begins later at its start; what was skipped is in hr_source_gap. A log that
- *                    ends before the stored offset is refused all the same: it is another one
+ * @param accept_gap  start a partition whose log begins later at its start. A log that ends before the stored offset is
+ *                    refused all the same: it is another one
  */
 HR_MUST_USE bool hr_source_open_kafka(const struct hr_kafka_config *config, const char *topic,
                                       const struct hr_position *positions, size_t count, bool accept_gap,
@@ -98,7 +98,6 @@ int64_t hr_source_position(struct hr_source *s, int32_t partition);
 int64_t hr_source_lag(struct hr_source *s, int32_t partition, int64_t position);
 /** Log end of a partition as last heard, at first when it was opened; -1: not a partition of this source. */
 int64_t hr_source_end(struct hr_source *s, int32_t partition);
-int64_t hr_source_gap(struct hr_source *s, int32_t partition); /* records skipped at open with accept_gap */
 
 /** Commits positions to the group for lag tools; asynchronous, failure is only counted. Never the truth. */
 void hr_source_commit(struct hr_source *s, const struct hr_position *positions, size_t count);

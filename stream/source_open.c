@@ -114,10 +114,7 @@ static bool place_lane(struct hr_source *s, struct hr_lane *l, int64_t wanted, c
 	if (l->next >= start && l->next <= end)
 		return true;
 	hr_source_describe_gap(l->partition, wanted, start, end, gaps, gaps_bytes);
-	if (wanted > end)
-		*ret_other_log = true;
-	else
-		l->gap = start - wanted;
+	*ret_other_log |= wanted > end;
 	l->next = start;
 	return true;
 }

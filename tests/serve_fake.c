@@ -218,7 +218,7 @@ static void model_json(void *ctx, struct hr_buf *out)
 	hr_json_key(&j, "quality");
 	hr_json_open(&j, '{');
 	hr_json_key(&j, "recall10");
-	hr_json_f64(&j, .25);
+	hr_json_f32(&j, .25f);
 	hr_json_close(&j, '}');
 	hr_json_key(&j, "steps");
 	hr_json_u64(&j, 12);

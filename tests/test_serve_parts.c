@@ -128,18 +128,16 @@ static void nesting_puts_commas_where_they_belong(void **state)
 	hr_json_f32(&j, NAN);
 	hr_json_f32(&j, -INFINITY);
 	hr_json_f32(&j, 1000);
-	hr_json_f64(&j, (double)NAN);
-	hr_json_f64(&j, .1);
 	hr_json_close(&j, ']');
 	hr_json_key(&j, "b");
 	hr_json_open(&j, '{');
 	hr_json_close(&j, '}');
 	hr_json_key(&j, "c");
-	hr_json_bool(&j, true);
+	hr_json_null(&j);
 	hr_json_key(&j, "d");
 	hr_json_u64(&j, UINT64_MAX);
 	hr_json_close(&j, '}');
-	assert_string_equal(written(&b), "{\"a\":[0,0,null,null,1000,null,0.10000000000000001],\"b\":{},\"c\":true,"
+	assert_string_equal(written(&b), "{\"a\":[0,0,null,null,1000],\"b\":{},\"c\":null,"
 	                                 "\"d\":18446744073709551615}");
 	hr_buf_fini(&b);
 }

@@ -196,7 +196,6 @@ static void deleted_records_are_a_gap_with_their_count(void **state)
 	assert_int_equal(err.code, HR_E_CONFIG);
 	assert_non_null(strstr(err.msg, "partition 0: 1,204 records gone: stored offset 100, log starts at 1304"));
 	ASSERT_OK(hr_source_open_kafka(&config, topic, &stored, 1, true, &s, &err));
-	assert_int_equal(hr_source_gap(s, 0), 1204);
 	read_to_end(s, 1, &t);
 	assert_int_equal(t.records, 696);
 	hr_source_close(s);
