@@ -205,6 +205,7 @@ void hr_config_model(const struct hr_config *c, struct hr_model_config *ret_mode
 		.blocks = c->model_blocks,
 		.window = c->history_length,
 		.dropout = c->model_dropout,
+		.time_gaps = c->model_time_gaps,
 		.next_item = c->model_next_item,
 		.before_after = c->model_before_after,
 		.views = c->model_views,

@@ -228,7 +228,7 @@ static struct hr_epochs *new_epochs(const struct batch_run *b)
 	const struct hr_epochs_config epochs = {.epochs = c->epochs,
 	                                        .batch = c->batch,
 	                                        .positions = c->config->history_length,
-	                                        .rate = c->config->model_rate,
+	                                        .rate = c->config->train_start_up_rate,
 	                                        .seed = c->config->model_seed};
 
 	return hr_epochs_new(&epochs, history_of, b, hr_idmap_count(b->users));

@@ -66,7 +66,7 @@ struct hr_intake_config hr_config_intake(const struct hr_config *c)
 	                                 .rehearsal = c->train_rehearsal,
 	                                 .start_up = c->train_start_up,
 	                                 .start_up_batch = c->train_start_up_batch,
-	                                 .rate = c->model_rate,
+	                                 .rate = c->train_start_up_rate,
 	                                 .future_limit_ms = (int64_t)c->events_future_limit,
 	                                 .seed = c->model_seed};
 }

@@ -95,6 +95,8 @@
 	  "Smallest backlog that is learned in this way.") \
 	X(train_start_up_batch, "train.start_up_batch", U32, "1024", 16, 1000000, T, "events", \
 	  "Events in a step of these epochs.") \
+	X(train_start_up_rate, "train.start_up_rate", F32, "0.003", 0, 1, T, "", \
+	  "Highest model.rate of these epochs; item vectors learn in the same proportion to model.item_rate.") \
 	X(train_lag_max, "train.lag_max", DURATION, "2m", 0, 365 * HR_MS_DAY, 0, "", \
 	  "Steps fall less often while the events read are older than this and the trainer can not keep up; 0: never.") \
 	X(train_workers, "train.workers", U32, "1", 0, 256, 0, "threads", \
@@ -106,6 +108,8 @@
 	X(model_blocks, "model.blocks", U32, "1", 1, 8, T, "blocks", "Transformer blocks.") \
 	X(model_dropout, "model.dropout", F32, "0.4", 0, 0.8, T, "share", \
 	  "Share of activations dropped in training: embeddings, attention and residual branches.") \
+	X(model_time_gaps, "model.time_gaps", BOOL, "true", 0, 0, T, "", \
+	  "Tell the encoder how long ago each event was when the question is asked.") \
 	X(model_next_item, "model.next_item", F32, "1", 0, 100, T, "weight", "Weight of the next-item loss; 0 switches it off.") \
 	X(model_before_after, "model.before_after", F32, "0.1", 0, 100, T, "weight", \
 	  "Weight of the contrast between a user's state before and after the newest events; 0 switches it off.") \

@@ -10,6 +10,7 @@ struct hr_model_config hr_model_defaults(void)
 		.heads = 2,
 		.blocks = 1,
 		.window = 50,
+		.time_gaps = true,
 		.dropout = 0.4f,
 		.next_item = 1,
 		.before_after = 0.1f,

@@ -13,6 +13,7 @@ struct hr_model_config {
 	uint32_t heads;   /* H: divides D */
 	uint32_t blocks;  /* 1..8 */
 	uint32_t window;  /* L: positions the encoder sees, 2..200 */
+	bool time_gaps;   /* the time from each event to the question is an input */
 	float dropout;    /* 0..0.8: embedding, attention, residual branches */
 	/* objectives: weight 0 switches one off */
 	float next_item;      /* sampled softmax over in-batch targets and uniform negatives */

@@ -170,6 +170,16 @@ void hr_counters_learn(struct hr_counters *c, const uint32_t *history_item, size
 
 /* ---- reading ---- */
 
+/* What the weights of a row are multiplied by when they are read. */
+static float damping(const struct rules *r)
+{
+	float sum = 1;
+
+	for (size_t i = 0; i < r->count; i++)
+		sum += r->weight[i];
+	return 1 / sqrtf(sum);
+}
+
 void hr_counters_rules(struct hr_counters *c, const uint32_t *history_item, size_t history_len, float *scores, size_t rows)
 {
 	float decay = 1;
@@ -180,9 +190,10 @@ void hr_counters_rules(struct hr_counters *c, const uint32_t *history_item, size
 		if (from >= c->rules_count)
 			continue;
 		const struct rules *r = &c->rules[from];
+		const float share = decay * damping(r);
 		for (size_t i = 0; i < r->count; i++)
 			if (r->item[i] < rows)
-				scores[r->item[i]] += decay * r->weight[i];
+				scores[r->item[i]] += share * r->weight[i];
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 }
@@ -209,11 +220,18 @@ size_t hr_counters_followers(struct hr_counters *c, uint32_t item, struct hr_fol
 	(void)pthread_mutex_lock(&c->lock);
 	if (item < c->rules_count) {
 		const struct rules *r = &c->rules[item];
+		const float share = damping(r);
 		for (size_t i = 0; i < r->count; i++)
-			found = insert(out, found, max, (struct hr_follower){.item = r->item[i], .weight = r->weight[i]});
+			found = insert(out, found, max, (struct hr_follower){.item = r->item[i], .weight = share * r->weight[i]});
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	return found;
+}
+
+/* What a page's counts are multiplied by at a time. */
+static double unit_of(const struct hr_counters *c, const struct page *p, int64_t now_ms)
+{
+	return exp2(((double)p->reference_ms - (double)now_ms) / c->half_life_ms);
 }
 
 void hr_counters_popularity(struct hr_counters *c, int64_t now_ms, float *out, size_t rows)
@@ -223,10 +241,30 @@ void hr_counters_popularity(struct hr_counters *c, int64_t now_ms, float *out, s
 		const size_t number = first / HR_POPULARITY_ROWS;
 		const size_t count = rows - first < HR_POPULARITY_ROWS ? rows - first : HR_POPULARITY_ROWS;
 		const struct page *p = number < c->pages ? c->page[number] : NULL;
-		const double unit =
-			p != NULL ? exp2(((double)p->reference_ms - (double)now_ms) / c->half_life_ms) : 0;
+		const double unit = p != NULL ? unit_of(c, p, now_ms) : 0;
 		for (size_t i = 0; i < count; i++)
 			out[first + i] = p != NULL ? (float)(p->decayed[i] * unit) : 0;
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+void hr_counters_recent(struct hr_counters *c, int64_t now_ms, const uint32_t *row, size_t count, float *share)
+{
+	double total = 0;
+
+	(void)pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->pages; i++) {
+		const struct page *p = c->page[i];
+		double sum = 0;
+		for (size_t r = 0; r < HR_POPULARITY_ROWS; r++)
+			sum += p->decayed[r];
+		total += sum * unit_of(c, p, now_ms);
+	}
+	for (size_t i = 0; i < count; i++) {
+		const size_t number = row[i] / HR_POPULARITY_ROWS;
+		const struct page *p = number < c->pages ? c->page[number] : NULL;
+		const double count_now = p != NULL ? p->decayed[row[i] % HR_POPULARITY_ROWS] * unit_of(c, p, now_ms) : 0;
+		share[i] = total > 0 ? (float)(count_now / total) : 0;
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 }

@@ -57,6 +57,9 @@ struct hr_trainer {
 /** Grows the arrays that have an entry for each row, and fills the new entries. */
 void hr_trainer_rows(struct hr_trainer *t);
 
+/** Without time gaps: their tables are zeros, and so is what an optimiser would change them by. @param x  of the layout */
+void hr_trainer_no_gaps(float *x, const struct hr_layout *at);
+
 /** Makes stale unit vectors anew. */
 void hr_trainer_refresh(struct hr_trainer *t);
 

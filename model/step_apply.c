@@ -74,6 +74,8 @@ static void reduce_dense(struct hr_trainer *t)
 		add(t->g, t->step.memory.grad + s * n, n);
 		t->g[t->encoder.at.log_scale] += (float)t->step.dlog_scale[s];
 	}
+	if (!t->config.time_gaps)
+		hr_trainer_no_gaps(t->g, &t->encoder.at);
 	t->step.squares[HR_SHARDS] = squares(t->g, n);
 }
 

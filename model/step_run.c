@@ -89,17 +89,33 @@ static void gather_rows(struct hr_trainer *t)
 	t->k->unit(m->unit, m->inv, m->drow, p->slots, D);
 }
 
-/* A candidate is drawn uniformly, or is some position's target: its share of all events, times the positions. */
+/* Share of the targets that are new events; in start-up training all are old. */
+static double fresh_share(const struct hr_trainer *t)
+{
+	const struct hr_plan *p = &t->step.plan;
+	size_t fresh = 0;
+
+	for (size_t s = 0; s < p->batch.sequences; s++)
+		for (size_t i = p->batch.start[s]; i < p->batch.start[s + 1] && p->batch.fresh[s]; i++)
+			fresh += p->label[i] != HR_NONE;
+	return t->rate > 0 || p->targets == 0 ? 0 : (double)fresh / (double)p->targets;
+}
+
+/* A candidate is drawn uniformly, or is some position's target: that of a new event with the item's share of recent events,
+ * that of an old one with its share of all. With the share of all alone, what is bought just now was corrected for too little. */
 static void inclusion_biases(struct hr_trainer *t)
 {
 	const struct hr_plan *p = &t->step.plan;
 	const double N = (double)t->items.live_count, K = (double)t->config.negatives;
-	const double P = (double)(p->targets + p->masks);
+	const double P = (double)(p->targets + p->masks), fresh = fresh_share(t);
 	const double total = (double)hr_counters_total(t->counters) + N;
+	float *bias = t->step.memory.bias;
 
+	hr_counters_recent(t->counters, t->stream_ms, p->touched, p->candidates, bias);
 	for (size_t c = 0; c < p->candidates; c++) {
-		const double share = ((double)hr_counters_events(t->counters, p->touched[c]) + 1) / total;
-		t->step.memory.bias[c] = hr_inclusion_bias(K / N + P * share);
+		const double ever = ((double)hr_counters_events(t->counters, p->touched[c]) + 1) / total;
+		const double share = fresh * (double)bias[c] + (1 - fresh) * ever;
+		bias[c] = hr_inclusion_bias(K / N + P * share);
 	}
 }
 

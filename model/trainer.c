@@ -13,6 +13,12 @@
 
 /* ---- life ---- */
 
+void hr_trainer_no_gaps(float *x, const struct hr_layout *at)
+{
+	memset(x + at->gap_bias, 0, HR_GAPS * at->shape.H * sizeof *x);
+	memset(x + at->gap, 0, HR_GAPS * at->shape.D * sizeof *x);
+}
+
 static void new_dense(struct hr_trainer *t)
 {
 	const struct hr_model_config *c = &t->config;
@@ -26,6 +32,8 @@ static void new_dense(struct hr_trainer *t)
 	t->g = t->v + at.floats;
 	t->slow = t->g + at.floats;
 	hr_weights_start(t->w, &at, c->seed);
+	if (!c->time_gaps)
+		hr_trainer_no_gaps(t->w, &at);
 	memcpy(t->slow, t->w, at.floats * sizeof *t->w);
 	hr_encoder_init(&t->encoder, t->k, &at, t->w);
 	t->dense_dirty = true;

@@ -533,6 +533,7 @@ static void the_defaults_are_the_recipe(void **state)
 	SAME(heads);
 	SAME(blocks);
 	SAME(window);
+	SAME(time_gaps);
 	SAME(dropout);
 	SAME(next_item);
 	SAME(before_after);

@@ -11,8 +11,9 @@ static void rules_weigh_by_distance_and_scores_by_recency(void **state)
 	hr_counters_learn(c, history, 3, 9, 0); /* 7 -> 9: 1, 6 -> 9: 1/2, 5 -> 9: 1/3 */
 	hr_counters_learn(c, history, 1, 8, 0); /* 5 -> 8: 1 */
 	hr_counters_rules(c, history, 3, scores, 10);
-	assert_close((double)scores[9], 1 + 0.7 / 2 + 0.49 / 3, 1e-6, "score", 9);
-	assert_close((double)scores[8], 0.49, 1e-6, "score", 8);
+	/* the rows of 7, 6 and 5 hold 1, 1/2 and 4/3 */
+	assert_close((double)scores[9], 1 / sqrt(2) + 0.7 / 2 / sqrt(1.5) + 0.49 / 3 / sqrt(1 + 4. / 3), 1e-6, "score", 9);
+	assert_close((double)scores[8], 0.49 / sqrt(1 + 4. / 3), 1e-6, "score", 8);
 	for (size_t i = 0; i < 8; i++)
 		assert_true(scores[i] == 0.0f);
 	hr_counters_free(c);
@@ -31,7 +32,7 @@ static void rules_look_ten_items_back(void **state)
 	assert_int_equal(hr_counters_followers(c, 1, &f, 1), 0);
 	assert_int_equal(hr_counters_followers(c, 2, &f, 1), 1);
 	assert_int_equal(f.item, 20);
-	assert_close((double)f.weight, 0.1, 1e-6, "weight", 0);
+	assert_close((double)f.weight, 0.1 / sqrt(1.1), 1e-6, "weight", 0);
 	hr_counters_free(c);
 }
 
@@ -48,9 +49,9 @@ static void a_full_row_gives_up_its_lightest_follower_with_its_weight(void **sta
 	hr_counters_learn(c, &from, 1, 3, 0); /* takes the place of 2 and its weight of 1 */
 	assert_int_equal(hr_counters_followers(c, 0, f, 3), 2);
 	assert_int_equal(f[0].item, 1);
-	assert_close((double)f[0].weight, 3, 1e-6, "weight", 0);
+	assert_close((double)f[0].weight, 3 / sqrt(6), 1e-6, "weight", 0);
 	assert_int_equal(f[1].item, 3);
-	assert_close((double)f[1].weight, 2, 1e-6, "weight", 1);
+	assert_close((double)f[1].weight, 2 / sqrt(6), 1e-6, "weight", 1);
 	hr_counters_free(c);
 }
 
@@ -67,7 +68,7 @@ static void followers_come_heaviest_first_and_ties_by_item(void **state)
 	assert_int_equal(hr_counters_followers(c, 0, f, 5), 5);
 	for (uint32_t i = 0; i < 5; i++) {
 		assert_int_equal(f[i].item, 3 + 4 * i);
-		assert_close((double)f[i].weight, 4, 1e-6, "weight", i);
+		assert_close((double)f[i].weight, 4 / sqrt(51), 1e-6, "weight", i);
 	}
 	assert_int_equal(hr_counters_followers(c, 99, f, 5), 0);
 	hr_counters_free(c);
@@ -172,11 +173,32 @@ static void broken_records_are_refused_with_their_name(void **state)
 	hr_counters_free(c);
 }
 
+static void recent_shares_are_those_of_the_decayed_counts(void **state)
+{
+	struct hr_counters *c = hr_counters_new(8, 7);
+	const uint32_t row[4] = {2, 5, 1500, 9000};
+	float share[4];
+
+	(void)state;
+	hr_counters_recent(c, 0, row, 1, share);
+	assert_true(share[0] == 0); /* nothing happened yet */
+	hr_counters_learn(c, NULL, 0, 2, 0);
+	hr_counters_learn(c, NULL, 0, 1500, 7 * DAY_MS); /* another page; the first counts half by now */
+	hr_counters_learn(c, NULL, 0, 1500, 7 * DAY_MS);
+	hr_counters_recent(c, 9 * DAY_MS, row, 4, share);
+	assert_close((double)share[0], 0.2, 1e-6, "share", 0);
+	assert_true(share[1] == 0);
+	assert_close((double)share[2], 0.8, 1e-6, "share", 2);
+	assert_true(share[3] == 0);
+	hr_counters_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_weigh_by_distance_and_scores_by_recency),
 		cmocka_unit_test(rules_look_ten_items_back),
+		cmocka_unit_test(recent_shares_are_those_of_the_decayed_counts),
 		cmocka_unit_test(a_full_row_gives_up_its_lightest_follower_with_its_weight),
 		cmocka_unit_test(followers_come_heaviest_first_and_ties_by_item),
 		cmocka_unit_test(popularity_halves_with_stream_time),

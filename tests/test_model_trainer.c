@@ -131,6 +131,44 @@ static void a_batch_without_a_target_trains_nothing(void **state)
 	hr_trainer_free(t);
 }
 
+/* Two histories that differ in their times only. */
+static double distance_by_time(bool time_gaps)
+{
+	struct hr_model_config c = small_config();
+	struct hr_batch b = {0};
+	float user[2 * 32];
+	double squares = 0;
+
+	c.time_gaps = time_gaps;
+	struct hr_trainer *t = new_trainer(&c);
+	add_items(t, ITEMS);
+	for (uint64_t i = 0; i < 20; i++) {
+		random_batch(&b, 20, 8, ITEMS, i);
+		assert_true(step(t, &b).trained);
+	}
+	hr_batch_clear(&b);
+	for (int64_t days = 1; days < 100; days += 80) {
+		hr_batch_begin(&b, 0);
+		hr_batch_add(&b, 3, 0, HR_KIND_CLICK, DAY_MS, HR_NONE, 0);
+		hr_batch_add(&b, 4, DAY_MS, HR_KIND_CLICK, DAY_MS + days * DAY_MS, HR_NONE, 0);
+	}
+	struct hr_snapshot *s = hr_trainer_snapshot(t);
+	hr_snapshot_encode(s, &b, user);
+	for (size_t i = 0; i < 32; i++)
+		squares += (double)(user[i] - user[32 + i]) * (double)(user[i] - user[32 + i]);
+	hr_snapshot_unref(s);
+	hr_batch_fini(&b);
+	hr_trainer_free(t);
+	return sqrt(squares);
+}
+
+static void time_counts_unless_it_is_switched_off(void **state)
+{
+	(void)state;
+	assert_true(distance_by_time(true) > 0.01);
+	assert_true(distance_by_time(false) == 0);
+}
+
 /* ---- determinism ---- */
 
 static void train(struct hr_trainer *t, size_t from, size_t to)
@@ -288,6 +326,7 @@ int main(void)
 		cmocka_unit_test(a_sampled_softmax_learns_too),
 		cmocka_unit_test(every_objective_learns_alone),
 		cmocka_unit_test(a_batch_without_a_target_trains_nothing),
+		cmocka_unit_test(time_counts_unless_it_is_switched_off),
 		cmocka_unit_test(the_number_of_workers_reaches_no_bit),
 		cmocka_unit_test(loading_and_going_on_equals_never_having_stopped),
 		cmocka_unit_test(a_second_collect_without_a_change_is_empty),
