@@ -145,7 +145,7 @@ static void from_kafka(struct side *s, const char *brokers, const char *topic, s
 
 int main(int argc, char **argv)
 {
-	struct side s = {.manifest = {.config_hash = 1, .seed = 1, .kernels = "none", .partitions = BENCH_PARTITIONS}};
+	struct side s = {.manifest = {.settings = "bench=1\n", .seed = 1, .kernels = "none", .partitions = BENCH_PARTITIONS}};
 	struct bench_log log = {0};
 	size_t events;
 	char what[8];

@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 	                  .events = 12,
 	                  .draw = 1,
 	                  .time_ms = 1790000000000,
-	                  .manifest = {.config_hash = 1, .kernels = "none"}};
+	                  .manifest = {.settings = "bench=1\n", .kernels = "none"}};
 
 	if (argc < 2) {
 		(void)fprintf(stderr, "usage: store DIR [USERS [EVENTS]]\n");

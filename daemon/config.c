@@ -235,7 +235,7 @@ void hr_config_model(const struct hr_config *c, struct hr_model_config *ret_mode
 	};
 }
 
-uint64_t hr_config_training_hash(const struct hr_config *c)
+void hr_config_training(const struct hr_config *c, char *out, size_t out_bytes)
 {
 	struct hr_buf text = {0};
 
@@ -247,7 +247,8 @@ uint64_t hr_config_training_hash(const struct hr_config *c)
 		hr_setting_format(&hr_settings[i], hr_setting_member(&hr_settings[i], c), &text);
 		hr_buf_u8(&text, '\n');
 	}
-	const uint64_t hash = hr_hash(text.p, text.len);
+	HR_ASSERT(text.len < out_bytes);
+	memcpy(out, text.p, text.len);
+	out[text.len] = '\0';
 	hr_buf_fini(&text);
-	return hash;
 }

@@ -92,7 +92,7 @@ void hr_config_sample(FILE *out);
 void hr_config_man(FILE *out);
 
 void hr_config_model(const struct hr_config *c, struct hr_model_config *ret_model);
-/** Hash of the canonical text of every setting that training depends on. */
-uint64_t hr_config_training_hash(const struct hr_config *c);
+/** Every setting that training depends on, in canonical text: "key=value\n" each, as a manifest holds them. */
+void hr_config_training(const struct hr_config *c, char *out, size_t out_bytes);
 
 #endif

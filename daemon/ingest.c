@@ -312,10 +312,12 @@ static bool check_partitions(struct hr_pipeline *p, struct hr_error *err)
 		return refuse_partitions(p, count, known, err);
 	for (size_t i = known; i < count; i++)
 		hr_intake_partition(p->intake, (int32_t)list[i], 0);
-	if (!same)
-		hr_log(HR_LOG_WARNING, "the topic has other partitions than when this state was made, which is accepted",
-		       "then=%u now=%u new=%zu", p->manifest.partitions, p->topic_partitions, count - known);
-	return true;
+	if (same)
+		return true;
+	hr_log(HR_LOG_WARNING, "the topic has other partitions than when this state was made, which is accepted",
+	       "then=%u now=%u new=%zu", p->manifest.partitions, p->topic_partitions, count - known);
+	p->manifest.partitions = p->topic_partitions;
+	return hr_store_manifest(p->store, &p->manifest, err);
 }
 
 /* The group's offsets are for lag tools only, but they tell of a state that was taken back. */

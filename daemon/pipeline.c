@@ -124,9 +124,8 @@ static bool load_state(struct hr_pipeline *p, struct hr_barrier *row, struct hr_
 	char notice[HR_NOTICE_BYTES];
 	const char *kernels = hr_trainer_kernels(p->trainer);
 
-	p->manifest = (struct hr_manifest){.config_hash = hr_config_training_hash(p->config),
-	                                   .seed = p->config->model_seed,
-	                                   .partitions = p->topic_partitions};
+	p->manifest = (struct hr_manifest){.seed = p->config->model_seed, .partitions = p->topic_partitions};
+	hr_config_training(p->config, p->manifest.settings, sizeof p->manifest.settings);
 	(void)snprintf(p->manifest.kernels, sizeof p->manifest.kernels, "%s", kernels);
 	hr_disk_init(&p->disk, p->config->state_dir, p->config->state_free_pause, p->config->state_ballast);
 	if (!hr_disk_clear_for_open(&p->disk, hr_store_open_bytes(p->config->state_dir), err) ||

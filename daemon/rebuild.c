@@ -10,8 +10,8 @@
 
 static bool open_log(struct hr_rebuild *r, const struct hr_config *config, struct hr_error *err)
 {
-	const uint64_t hash = hr_config_training_hash(config);
-	struct hr_manifest held;
+	struct hr_manifest held, now;
+	char what[256];
 
 	if (r->options->order_log == NULL)
 		return true;
@@ -19,11 +19,10 @@ static bool open_log(struct hr_rebuild *r, const struct hr_config *config, struc
 		return hr_fail(err, HR_E_CONFIG, "--order-log says where a replay begins and ends: --from and --to are for others");
 	if (!hr_store_look(r->options->order_log, &held, &r->log, &r->last, err))
 		return hr_context(err, "--order-log");
-	if (held.config_hash != hash)
+	hr_config_training(config, now.settings, sizeof now.settings);
+	if (hr_manifest_differs(&held, &now, what, sizeof what))
 		return hr_fail(err, HR_E_CONFIG,
-		               "the order log was made under configuration %016" PRIx64 ", this one is %016" PRIx64
-		               ": it can only be followed with the settings that it was made with",
-		               held.config_hash, hash);
+		               "%s since the order log was made: it can only be followed with the settings that it was made with", what);
 	(void)snprintf(r->kernels, sizeof r->kernels, "%s", held.kernels);
 	return r->last.number != 0 || hr_fail(err, HR_E_CONFIG, "--order-log: %s has no barrier yet", r->options->order_log);
 }

@@ -125,7 +125,7 @@ static bool sum_up(void *ctx, enum hr_record_class cls, uint32_t number, const v
 
 static struct hr_store *open_state(const char *dir, struct hr_barrier *row, struct hr_hash128 *ret_sum, char *notice)
 {
-	struct hr_manifest m = {.config_hash = 1};
+	struct hr_manifest m = {.settings = "torture=1\n"};
 	struct hr_store *s = NULL;
 	struct hr_error err;
 

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { BARRIER_VERSION = 1, MANIFEST_VERSION = 1 };
+enum { BARRIER_VERSION = 1, MANIFEST_VERSION = 2 };
 enum { PARTITION_BYTES_MIN = 4 + 3 * 8 + 5 * 8 + 1 }; /* without a rejected record */
 
 void hr_barrier_fini(struct hr_barrier *b)
@@ -161,19 +161,52 @@ bool hr_barrier_decode(const void *bytes, size_t len, struct hr_barrier *ret_row
 	return true;
 }
 
+/* The line of a key in "key=value" lines; NULL: there is none. */
+static const char *line_of(const char *settings, const char *key, int key_len)
+{
+	for (const char *at = settings; *at != '\0'; at += strcspn(at, "\n"), at += *at == '\n') {
+		if (strncmp(at, key, (size_t)key_len) == 0 && at[key_len] == '=')
+			return at;
+	}
+	return NULL;
+}
+
+bool hr_manifest_differs(const struct hr_manifest *then, const struct hr_manifest *now, char *out, size_t out_bytes)
+{
+	const struct hr_manifest *sides[] = {then, now};
+
+	for (int side = 0; side < 2 && then->settings[0] != '\0' && now->settings[0] != '\0'; side++) {
+		for (const char *at = sides[side]->settings; *at != '\0'; at += strcspn(at, "\n"), at += *at == '\n') {
+			const int len = (int)strcspn(at, "\n"), key = (int)strcspn(at, "=\n");
+			const char *other = line_of(sides[1 - side]->settings, at, key);
+			const int other_len = other != NULL ? (int)strcspn(other, "\n") : 0;
+
+			if (other == NULL)
+				(void)snprintf(out, out_bytes, "%.*s was %s", key, at, side == 0 ? "a setting, is none" : "no setting, is one");
+			else if (len != other_len || strncmp(at, other, (size_t)len) != 0)
+				(void)snprintf(out, out_bytes, "%.*s was %.*s, is %.*s", key, at, len - key - 1, at + key + 1,
+				               other_len - key - 1, other + key + 1);
+			else
+				continue;
+			return true;
+		}
+	}
+	return false;
+}
+
 void hr_manifest_encode(const struct hr_manifest *m, struct hr_buf *out)
 {
 	hr_buf_u8(out, MANIFEST_VERSION);
 	hr_buf_u32(out, HR_STATE_FORMAT);
-	hr_buf_u64(out, m->config_hash);
+	hr_buf_blob(out, m->settings, strlen(m->settings));
 	hr_buf_blob(out, m->lineage, strlen(m->lineage));
 	hr_buf_blob(out, m->kernels, strlen(m->kernels));
 	hr_buf_u32(out, m->partitions);
 	hr_buf_u64(out, m->seed);
 }
 
-/* Copies a blob of printable ASCII into a string that holds room bytes with its NUL. */
-static bool decode_name(struct hr_cursor *c, char *to, size_t room, const char *what, struct hr_error *err)
+/* Copies a blob without control characters, but for line ends, into a string that holds room bytes with its NUL. */
+static bool decode_text(struct hr_cursor *c, char *to, size_t room, const char *what, struct hr_error *err)
 {
 	size_t n = 0;
 	const uint8_t *p = hr_cur_blob(c, &n);
@@ -181,9 +214,8 @@ static bool decode_name(struct hr_cursor *c, char *to, size_t room, const char *
 	if (p == NULL || n >= room)
 		return hr_fail(err, HR_E_FORMAT, "%s of %zu bytes is cut off or over %zu", what, n, room - 1);
 	for (size_t i = 0; i < n; i++)
-		if (p[i] < 0x20 || p[i] > 0x7e)
-			return hr_fail(err, HR_E_FORMAT, "%s holds byte %u at %zu, which is not printable", what, p[i],
-			               i);
+		if (p[i] < 0x20 && p[i] != '\n')
+			return hr_fail(err, HR_E_FORMAT, "%s holds byte %u at %zu, which is not text", what, p[i], i);
 	memcpy(to, p, n);
 	to[n] = '\0';
 	return true;
@@ -200,9 +232,9 @@ static bool decode_manifest(struct hr_cursor *c, struct hr_manifest *m, struct h
 	if (format != HR_STATE_FORMAT)
 		return hr_fail(err, HR_E_FORMAT, "the state has format %" PRIu32 ", this program reads format %u",
 		               format, HR_STATE_FORMAT);
-	m->config_hash = hr_cur_u64(c);
-	if (!decode_name(c, m->lineage, sizeof m->lineage, "lineage", err) ||
-	    !decode_name(c, m->kernels, sizeof m->kernels, "kernel set", err))
+	if (!decode_text(c, m->settings, sizeof m->settings, "settings", err) ||
+	    !decode_text(c, m->lineage, sizeof m->lineage, "lineage", err) ||
+	    !decode_text(c, m->kernels, sizeof m->kernels, "kernel set", err))
 		return false;
 	if (strlen(m->lineage) != HR_LINEAGE_CHARS || strspn(m->lineage, "0123456789abcdef") != HR_LINEAGE_CHARS)
 		return hr_fail(err, HR_E_FORMAT, "lineage \"%s\" is not %u hex digits", m->lineage, HR_LINEAGE_CHARS);

@@ -7,7 +7,7 @@
  *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events; (m << 2 | 3) = a mark: 0 learning
  *   that had stopped goes on from the next step, 1 the backlog of a start-up begins, 2 it ends and start-up training begins.
  * Order row, one a barrier: u8 version (1) | u64 digest hi | u64 digest lo | u64 events | u64 steps | i64 wall_ms | order log.
- * Manifest: u8 version (1) | u32 format | u64 config hash | blob lineage | blob kernels | u32 partitions | u64 seed.
+ * Manifest: u8 version (2) | u32 format | blob settings | blob lineage | blob kernels | u32 partitions | u64 seed.
  */
 #ifndef HR_STORE_BARRIER_H
 #define HR_STORE_BARRIER_H
@@ -54,14 +54,19 @@ void hr_barrier_copy(struct hr_barrier *to, const struct hr_barrier *from); /* t
 void hr_barrier_encode(const struct hr_barrier *b, struct hr_buf *out);
 HR_MUST_USE bool hr_barrier_decode(const void *bytes, size_t len, struct hr_barrier *ret_row, struct hr_error *err);
 
+#define HR_SETTINGS_BYTES 8192u
+
 /** What must stay the same for a state to be continued. */
 struct hr_manifest {
-	uint64_t config_hash; /* of every setting that training depends on */
+	char settings[HR_SETTINGS_BYTES]; /* every one that training depends on: "key=value\n" each. "": any will do */
 	uint64_t seed;
 	uint32_t partitions;
 	char lineage[HR_LINEAGE_CHARS + 1]; /* hex; made at the empty state */
 	char kernels[32]; /* kernel set; a change withdraws the claim of equal bytes, aloud, but is not refused */
 };
+
+/** Do the settings differ? out: the first one that does, "model.width was 64, is 128". Settings "" on either side: no. */
+bool hr_manifest_differs(const struct hr_manifest *then, const struct hr_manifest *now, char *out, size_t out_bytes);
 
 void hr_manifest_encode(const struct hr_manifest *m, struct hr_buf *out);
 HR_MUST_USE bool hr_manifest_decode(const void *bytes, size_t len, struct hr_manifest *ret_manifest, struct hr_error *err);

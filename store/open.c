@@ -132,14 +132,12 @@ static void make_lineage(struct hr_manifest *m)
 		(void)snprintf(m->lineage + 2 * i, 3, "%02x", random[i]);
 }
 
-static bool write_manifest(struct hr_store *s, struct hr_manifest *m, struct hr_error *err)
+bool hr_store_manifest(struct hr_store *s, const struct hr_manifest *m, struct hr_error *err)
 {
 	HR_AUTO(hr_free_batch) rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
 	HR_AUTO(hr_buf_fini) struct hr_buf bytes = {0};
 	HR_AUTO(hr_free_dbstr) char *why = NULL;
 
-	if (m->lineage[0] == '\0')
-		make_lineage(m);
 	hr_manifest_encode(m, &bytes);
 	hr_value_put(batch, "M", 1, bytes.p, bytes.len);
 	rocksdb_write(s->db, s->synced, batch, &why);
@@ -150,21 +148,24 @@ static bool settle_manifest(struct hr_store *s, struct hr_manifest *m, struct hr
 {
 	HR_AUTO(hr_buf_fini) struct hr_buf bytes = {0};
 	struct hr_manifest held;
+	char what[256];
 	bool found;
 
 	if (!hr_value_get(s, "M", 1, "manifest", &bytes, &found, err))
 		return false;
-	if (!found && is_empty(s))
-		return write_manifest(s, m, err);
+	if (!found && is_empty(s)) {
+		if (m->lineage[0] == '\0')
+			make_lineage(m);
+		return hr_store_manifest(s, m, err);
+	}
 	if (!found)
 		return hr_fail(err, HR_E_STORE, "there are records but no manifest");
 	if (!hr_manifest_decode(bytes.p, bytes.len, &held, err))
 		return false;
-	if (m->config_hash != 0 && held.config_hash != m->config_hash)
+	if (hr_manifest_differs(&held, m, what, sizeof what))
 		return hr_fail(err, HR_E_CONFIG,
-		               "the state was made under configuration %016" PRIx64 ", this one is %016" PRIx64
-		               ": restore the old settings or start from an empty directory",
-		               held.config_hash, m->config_hash);
+		               "%s since the state was made: what it learned depends on that; set it as it was, or make a new state from "
+		               "the log (headraced replay)", what);
 	*m = held;
 	return true;
 }

@@ -46,9 +46,9 @@ const uint8_t *hr_changes_get(struct hr_changes *c, enum hr_record_class cls, ui
 /**
  * Opens or creates a state directory (0700, one writer: a second open fails with the holder named by RocksDB).
  * @param manifest  in: what this program would write; out, on success: what the directory holds. An existing state with
- *                  another format version or configuration hash is refused with both values; lineage, seed, partitions
+ *                  another format version or other settings is refused with both values; lineage, seed, partitions
  *                  and kernels are the caller's to compare. An empty lineage in a new state is filled from random bytes.
- *                  config_hash 0 accepts any: for tools that only look.
+ *                  Settings "" accept any: for tools that only look.
  * @param ret_row   the newest barrier, number 0 for a new state
  * @param ret_notice  HR_NOTICE_BYTES: "", or what a person has to know
  * WAL recovery: absolute consistency first; on refusal the WAL is copied aside, reopened point-in-time, and ret_notice says
@@ -57,6 +57,8 @@ const uint8_t *hr_changes_get(struct hr_changes *c, enum hr_record_class cls, ui
  */
 HR_MUST_USE bool hr_store_open(const char *dir, struct hr_manifest *manifest, struct hr_store **ret_store,
                                struct hr_barrier *ret_row, char *ret_notice, struct hr_error *err);
+/** Writes it again, synced: its partitions have changed. */
+HR_MUST_USE bool hr_store_manifest(struct hr_store *s, const struct hr_manifest *m, struct hr_error *err);
 void hr_store_close(struct hr_store *s);
 /** Is there a state in this directory? For tools that must not make one by looking. */
 bool hr_store_exists(const char *dir);

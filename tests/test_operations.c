@@ -94,7 +94,11 @@ static void another_number_of_partitions_is_refused_or_accepted(void **state)
 	assert_int_equal(a->partition_count, 6);
 	assert_int_equal(a->partition[5].partition, 5);
 	assert_int_equal(a->partition[5].begin, 0);
+	assert_ok(hr_sink_send(w->sink, "grown", "somebody", 8, NULL, 0, -1, NULL, 0, &err), &err);
+	wait_for(p, 2);
 	stop(p);
+	set(&w->config, "events.accept_partitions=false"); /* said once, it is so */
+	stop(start(w));
 	set(&w->config, "events.partitions=0-2"); /* fewer than the state reads is never right */
 	assert_false(hr_pipeline_start(&w->config, &p, &err));
 	assert_int_equal(err.code, HR_E_CONFIG);

@@ -145,7 +145,7 @@ static bool recode_manifest(const uint8_t *bytes, size_t len, struct hr_buf *aga
 
 static struct hr_manifest make_manifest(void)
 {
-	return (struct hr_manifest){.config_hash = UINT64_C(0x8000000000000001),
+	return (struct hr_manifest){.settings = "width=64\nname=\xc3\xa9\n",
 	                            .seed = 42,
 	                            .partitions = 12,
 	                            .lineage = "0123456789abcdef0123456789abcdef",
@@ -160,6 +160,33 @@ static void a_damaged_manifest_is_refused_or_means_what_it_says(void **state)
 	(void)state;
 	hr_manifest_encode(&m, &bytes);
 	assert_survives_damage(recode_manifest, bytes.p, bytes.len);
+}
+
+static const char *difference(const char *then, const char *now)
+{
+	static char what[128];
+	struct hr_manifest a = {0}, b = {0};
+
+	(void)snprintf(a.settings, sizeof a.settings, "%s", then);
+	(void)snprintf(b.settings, sizeof b.settings, "%s", now);
+	what[0] = '\0';
+	const bool differs = hr_manifest_differs(&a, &b, what, sizeof what);
+	assert_int_equal(differs, what[0] != '\0');
+	return what;
+}
+
+static void the_first_setting_that_differs_is_named_with_both_values(void **state)
+{
+	(void)state;
+	assert_string_equal(difference("a=1\nb=\nab=x y\n", "a=1\nb=\nab=x y\n"), "");
+	assert_string_equal(difference("a=1\nb=2\nc=3\n", "a=1\nb=20\nc=4\n"), "b was 2, is 20");
+	assert_string_equal(difference("a=1\nb=20\n", "a=1\nb=2\n"), "b was 20, is 2");
+	assert_string_equal(difference("a=\n", "a==\n"), "a was , is =");
+	assert_string_equal(difference("a=1\nb=2\n", "b=2\na=1\n"), ""); /* their order says nothing */
+	assert_string_equal(difference("a=1\nb=2\n", "a=1\n"), "b was a setting, is none");
+	assert_string_equal(difference("a=1\n", "a=1\nb=2\n"), "b was no setting, is one");
+	assert_string_equal(difference("", "a=1\n"), "");
+	assert_string_equal(difference("a=1\n", ""), "");
 }
 
 static void another_state_format_is_refused_with_both_numbers(void **state)
@@ -298,6 +325,7 @@ int main(void)
 		cmocka_unit_test(partitions_out_of_order_are_refused),
 		cmocka_unit_test(reject_counts_have_one_spelling),
 		cmocka_unit_test(a_damaged_manifest_is_refused_or_means_what_it_says),
+		cmocka_unit_test(the_first_setting_that_differs_is_named_with_both_values),
 		cmocka_unit_test(another_state_format_is_refused_with_both_numbers),
 		cmocka_unit_test(the_order_log_gives_back_what_happened),
 		cmocka_unit_test(a_run_costs_a_few_bytes),

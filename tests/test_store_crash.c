@@ -71,7 +71,7 @@ static bool ignore(void *ctx, enum hr_record_class cls, uint32_t number, const v
 
 static struct hr_store *open_and_load(const char *dir, struct hr_barrier *row, char *notice)
 {
-	struct hr_manifest m = {.config_hash = 1, .lineage = "00000000000000000000000000000001"};
+	struct hr_manifest m = {.settings = "a=1\n", .lineage = "00000000000000000000000000000001"};
 	struct hr_error err = {0};
 	struct hr_store *s;
 

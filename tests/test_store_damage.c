@@ -30,7 +30,7 @@ static bool sum_up(void *ctx, enum hr_record_class cls, uint32_t number, const v
 static bool open_and_sum(const char *dir, struct hr_store **s, struct hr_barrier *row, char *notice,
                          struct hr_hash128 *ret_sum)
 {
-	struct hr_manifest m = {.config_hash = 1};
+	struct hr_manifest m = {.settings = "a=1\n"};
 	struct hr_error err = {0};
 
 	*ret_sum = (struct hr_hash128){0};

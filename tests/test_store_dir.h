@@ -19,7 +19,7 @@ struct fixture {
 
 static inline struct hr_manifest make_manifest(void)
 {
-	return (struct hr_manifest){.config_hash = 7, .seed = 42, .partitions = 2, .kernels = "avx2"};
+	return (struct hr_manifest){.settings = "width=64\nrate=.1\nname=\n", .seed = 42, .partitions = 2, .kernels = "avx2"};
 }
 
 static inline bool count_record(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len,
