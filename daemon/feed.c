@@ -1,9 +1,10 @@
 #include "daemon/feed.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { TOPIC_TIMEOUT_MS = 30000, FLUSH_TIMEOUT_MS = 120000, CLOSE_TIMEOUT_MS = 5000 };
+enum { ASK_MS = 3000, TOPIC_TIMEOUT_MS = 30000, FLUSH_TIMEOUT_MS = 120000, CLOSE_TIMEOUT_MS = 5000 };
 
 static volatile sig_atomic_t stopped;
 
@@ -25,6 +26,20 @@ static void catch_signals(void)
 	(void)sigaction(SIGTERM, &action, NULL);
 }
 
+/* A person who mistyped the address should not have to wait for the end to learn of it. */
+static bool make_topic(const struct hr_feed *f, struct hr_error *err)
+{
+	const struct hr_feed_options *o = f->options;
+
+	if (hr_topic_create(&f->kafka, o->topic, o->partitions, /* compact */ false, ASK_MS, err))
+		return true;
+	if (!err->retriable || hr_feed_stopped())
+		return false;
+	(void)fprintf(stderr, "headrace: no broker answers at %s yet, trying for %d s more (%s)\n", o->brokers,
+	              TOPIC_TIMEOUT_MS / 1000, err->msg);
+	return hr_topic_create(&f->kafka, o->topic, o->partitions, false, TOPIC_TIMEOUT_MS, err);
+}
+
 bool hr_feed_open(struct hr_feed *f, const struct hr_feed_options *options, struct hr_error *err)
 {
 	*f = (struct hr_feed){
@@ -36,8 +51,7 @@ bool hr_feed_open(struct hr_feed *f, const struct hr_feed_options *options, stru
 	        .pacer = {.rate = options->rate},
 	};
 	catch_signals();
-	if (!hr_topic_create(&f->kafka, options->topic, options->partitions, /* compact */ false, TOPIC_TIMEOUT_MS, err) ||
-	    !hr_sink_open(&f->kafka, &f->sink, err))
+	if (!make_topic(f, err) || !hr_sink_open(&f->kafka, &f->sink, err))
 		return false;
 	hr_progress_begin(&f->progress, "events");
 	return true;

@@ -186,7 +186,6 @@ bool hr_sink_flush(struct hr_sink *s, int timeout_ms, struct hr_error *err)
 
 uint64_t hr_sink_delivered(const struct hr_sink *s) { return atomic_load_explicit(&s->delivered, memory_order_relaxed); }
 
-
 void hr_sink_close(struct hr_sink *s, int timeout_ms)
 {
 	if (s == NULL)

@@ -34,7 +34,7 @@ HR_MUST_USE bool hr_sink_send(struct hr_sink *s, const char *topic, const void *
  *  that was refused for good is told by one flush, the next begins anew. */
 HR_MUST_USE bool hr_sink_flush(struct hr_sink *s, int timeout_ms, struct hr_error *err);
 
-/** Creates a topic unless it is there; compact chooses cleanup.policy. */
+/** Creates a topic unless it is there; compact chooses cleanup.policy. Retriable: no broker answered in that time. */
 HR_MUST_USE bool hr_topic_create(const struct hr_kafka_config *config, const char *topic, uint32_t partitions, bool compact,
                                  int timeout_ms, struct hr_error *err);
 

@@ -67,6 +67,8 @@ static bool create_and_wait(struct hr_kafka *k, const char *topic, uint32_t part
 	const rd_kafka_resp_err_t code = create(k, new_topic, timeout_ms, why, sizeof why);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
 		(void)hr_fail(err, HR_E_BROKER, "could not make topic \"%s\": %s", topic, why[0] != '\0' ? why : rd_kafka_err2str(code));
+		if (err != NULL)
+			err->retriable = code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT;
 		return hr_kafka_blame(k, err);
 	}
 	return hr_kafka_count_partitions(k, topic, timeout_ms, timeout_ms, &count, err);
@@ -77,13 +79,16 @@ bool hr_topic_create(const struct hr_kafka_config *config, const char *topic, ui
 {
 	static const struct hr_kafka_setting none[] = {{0}};
 	struct hr_kafka k = {0};
+	struct hr_error why;
 	uint32_t count;
 
 	/* a consumer, whose questions do not create topics (but the embedded broker makes every topic it is asked about) */
 	if (!hr_kafka_open(&k, RD_KAFKA_CONSUMER, config, none, none, rd_kafka_conf_new(), err))
 		return false;
-	const bool ok = hr_kafka_count_partitions(&k, topic, 0, timeout_ms, &count, err) ||
-	                create_and_wait(&k, topic, partitions, compact, timeout_ms, err);
+	const bool ok = hr_kafka_count_partitions(&k, topic, 0, timeout_ms, &count, &why) ||
+	                (!why.retriable && create_and_wait(&k, topic, partitions, compact, timeout_ms, &why));
+	if (!ok && err != NULL)
+		*err = why;
 	hr_kafka_close(&k);
 	return ok;
 }

@@ -1,6 +1,8 @@
 /* headrace produce and simulate, against the embedded broker. */
 #include "tests/test.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -226,12 +228,41 @@ static void a_rate_is_held(void **state)
 	assert_true(hr_mono_us() - start >= 195000);
 }
 
+/* In a process of its own: the command goes on trying for half a minute. */
+static void a_broker_that_does_not_answer_is_told_of_soon(void **state)
+{
+	char *argv[] = {"x", "--brokers", "127.0.0.1:1", "--columns", "user,item", "--time-start", "1700000000", "feed.tmp.csv", NULL};
+	char line[256];
+	int ends[2];
+
+	(void)state;
+	write_file("feed.tmp.csv", "u,i\n");
+	assert_int_equal(pipe(ends), 0);
+	const int64_t start = hr_mono_us();
+	const pid_t child = fork();
+	if (child == 0) {
+		(void)dup2(ends[1], STDERR_FILENO);
+		_exit(hr_cmd_produce(8, argv));
+	}
+	(void)close(ends[1]);
+	FILE *told = fdopen(ends[0], "r");
+	assert_non_null(told);
+	assert_non_null(fgets(line, sizeof line, told));
+	assert_true(hr_mono_us() - start < 20000000);
+	(void)kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_non_null(strstr(line, "no broker answers at 127.0.0.1:1 yet, trying"));
+	(void)fclose(told);
+	(void)unlink("feed.tmp.csv");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(a_file_becomes_records_keyed_by_user, start_broker, stop_broker),
 	        cmocka_unit_test_setup_teardown(bad_lines_are_left_out_and_make_the_exit_code_1, start_broker, stop_broker),
 	        cmocka_unit_test_setup_teardown(mistakes_end_before_a_broker_is_asked, start_broker, stop_broker),
+	        cmocka_unit_test(a_broker_that_does_not_answer_is_told_of_soon),
 	        cmocka_unit_test_setup_teardown(every_item_of_the_simulated_shop_is_announced, start_broker, stop_broker),
 	        cmocka_unit_test_setup_teardown(a_simulated_file_can_be_produced, start_broker, stop_broker),
 	        cmocka_unit_test_setup_teardown(a_rate_is_held, start_broker, stop_broker),
