@@ -87,6 +87,19 @@ static void take_record(struct hr_pipeline *p, const struct hr_record *r)
 	hr_metrics_outcome(p->metrics, outcome, why);
 }
 
+/* An event is taken by its value, but only records of one key come in the order in which they were sent. */
+static void tell_other_keys(struct hr_pipeline *p)
+{
+	struct hr_metric *told = hr_metric_of(p->metrics, HR_M_OTHER_KEYS);
+	const uint64_t before = hr_metric_count(told), now = hr_intake_other_keys(p->intake);
+
+	if (before == 0 && now != 0)
+		hr_log(HR_LOG_WARNING,
+		       "events come under a key that is not their user: they are taken, but the order of a user's events is not kept",
+		       "topic=%s", p->config->events_topic);
+	hr_metric_add(told, now - before);
+}
+
 /* One group of records under one hold of the lock; what is ready is pushed after it, since a push may wait. */
 static void take_group(struct hr_pipeline *p, const struct hr_record *records, size_t count)
 {
@@ -120,6 +133,7 @@ static void take_all(struct hr_pipeline *p, const struct hr_record *records, siz
 	}
 	for (size_t i = 0; i < count; i += GROUP)
 		take_group(p, records + i, count - i < GROUP ? count - i : GROUP);
+	tell_other_keys(p);
 }
 
 /* A barrier that does not wait for a full step: the stream is idle, or ends, or brings too few events. */

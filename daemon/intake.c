@@ -30,6 +30,7 @@ struct hr_intake {
 	struct hr_order order;     /* since the last barrier */
 	struct hr_work *open;      /* the step being filled */
 	size_t pending;            /* events in it */
+	uint64_t other_keys;       /* events whose record's key was not their user; told, not state */
 	uint64_t since_barrier;    /* records since the last barrier, whatever became of them */
 	int64_t *arrived_ms;       /* broker timestamps of events since the last barrier */
 	size_t arrived_count, arrived_cap;
@@ -255,6 +256,13 @@ static enum hr_outcome forget_user(struct hr_intake *in, const struct hr_record 
 	return HR_OUT_FORGOTTEN;
 }
 
+static bool is_key(const struct hr_record *r, const struct hr_event *e)
+{
+	return r->key != NULL && r->key_len == e->user_len && memcmp(r->key, e->user, r->key_len) == 0;
+}
+
+uint64_t hr_intake_other_keys(const struct hr_intake *in) { return in->other_keys; }
+
 enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *record, struct hr_decoder *decoder,
                                  enum hr_reject *ret_why)
 {
@@ -266,6 +274,7 @@ enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *r
 	p->fingerprint = record->failed ? 0 : hr_record_fingerprint(record);
 	if (!record->failed && record->value != NULL) {
 		*ret_why = hr_decode(decoder, record->value, record->value_len, &event);
+		in->other_keys += *ret_why == HR_ACCEPTED && !is_key(record, &event);
 		if (*ret_why == HR_ACCEPTED && left_out(in, &event))
 			outcome = HR_OUT_FORGOTTEN;
 		else if (*ret_why == HR_ACCEPTED)

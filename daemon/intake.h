@@ -61,6 +61,9 @@ void hr_intake_begin(struct hr_intake *in, int32_t partition, int64_t begin);
 enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *record, struct hr_decoder *decoder,
                                  enum hr_reject *ret_why);
 
+/** Events taken whose record's key was not their user, since the start. @thread ingest */
+uint64_t hr_intake_other_keys(const struct hr_intake *in);
+
 /** Brings what the next records (at most HR_FETCH_MAX) will touch into the cache; changes nothing. Goes by their keys, which
  * are users' ids where producers keep to the contract. */
 void hr_intake_fetch(const struct hr_intake *in, const struct hr_record *records, size_t count);

@@ -18,6 +18,7 @@
 	X(PUBLISHED_USERS, "published_vectors_total", "kind=\"user\"", "Vectors acknowledged by the output topics.") \
 	X(TOMBSTONES, "published_tombstones_total", NULL, "Null values sent for forgotten users.") \
 	X(QUEUE_WAITS, "train_queue_waits_total", NULL, "Times that ingest waited because the trainer's queue was full.") \
+	X(OTHER_KEYS, "events_key_mismatch_total", NULL, "Events whose record's key is not their user: their order is not kept.") \
 	X(COMMIT_FAILURES, "kafka_commit_failures_total", NULL, "Offset commits for lag tools that the broker refused.")
 
 #define HR_DAEMON_GAUGES(X) \

@@ -45,6 +45,38 @@ static enum hr_outcome feed(struct hr_intake *in, int n)
 	return hr_intake_event(in, &e, 0, 100 + n, start_ms, &why);
 }
 
+static enum hr_outcome under_key(struct hr_intake *in, const char *key, int64_t offset)
+{
+	struct hr_decoder *decoder = hr_decoder_new(HR_FORMAT_PROTOBUF, NULL, HR_KIND_CLICK);
+	struct hr_buf value = {0};
+	enum hr_reject why;
+	const struct hr_event e = event("u1", "i1", start_ms + offset * 1000);
+
+	hr_event_encode(&e, &value);
+	const struct hr_record r = {.key = (const uint8_t *)key, .key_len = key != NULL ? strlen(key) : 0, .value = value.p,
+	                            .value_len = value.len, .offset = offset, .timestamp_ms = start_ms};
+	const enum hr_outcome outcome = hr_intake_record(in, &r, decoder, &why);
+	hr_decoder_free(decoder);
+	hr_buf_fini(&value);
+	return outcome;
+}
+
+static void an_event_under_another_key_is_taken_and_counted(void **state)
+{
+	static const char *const other[] = {"u2", "u", "u11", "", NULL};
+	struct hr_intake *in = new_intake();
+
+	(void)state;
+	assert_int_equal(under_key(in, "u1", 100), HR_OUT_TRAINED);
+	assert_int_equal(hr_intake_other_keys(in), 0);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(under_key(in, other[i], 101 + i), HR_OUT_TRAINED);
+		assert_int_equal(hr_intake_other_keys(in), i + 1);
+	}
+	assert_int_equal(hr_histories_count(hr_intake_histories(in)), 1);
+	hr_intake_free(in);
+}
+
 static void every_offset_is_accounted_for_once(void **state)
 {
 	struct hr_intake *in = new_intake();
@@ -420,6 +452,7 @@ static void a_window_that_names_a_user_nobody_knows_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_event_under_another_key_is_taken_and_counted),
 		cmocka_unit_test(every_offset_is_accounted_for_once),
 		cmocka_unit_test(a_broker_timestamp_at_the_end_of_time_refuses_no_event),
 		cmocka_unit_test(a_step_is_due_after_every_events),
