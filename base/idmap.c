@@ -17,8 +17,10 @@ struct hr_idmap {
 	size_t place_cap;
 	uint8_t *ids; /* id bytes end to end */
 	size_t ids_cap;
-	uint32_t count;
+	uint32_t count, indexed; /* the numbers below indexed are in the slots */
 };
+
+enum { AHEAD = 16 }; /* slots fetched while one is filled; a power of two */
 
 static void clear_slots(struct hr_idmap *m, size_t slot_count)
 {
@@ -75,12 +77,22 @@ static struct slot *seek(const struct hr_idmap *m, uint64_t hash, const void *id
 	}
 }
 
-void hr_idmap_prefetch(const struct hr_idmap *m, uint64_t hash)
+static void fetch_slot(const struct hr_idmap *m, uint64_t hash)
 {
 	__builtin_prefetch(&m->slots[(size_t)hash & (m->slot_count - 1)]);
 }
 
-uint32_t hr_idmap_guess(const struct hr_idmap *m, uint64_t hash)
+void hr_idmap_fetch_slots(const struct hr_idmap *m, const struct hr_id *id, size_t count, uint64_t *ret_hash)
+{
+	HR_ASSERT(count <= HR_FETCH_MAX);
+	for (size_t i = 0; i < count; i++) {
+		ret_hash[i] = id[i].len != 0 ? hr_hash(id[i].p, id[i].len) : 0;
+		fetch_slot(m, ret_hash[i]);
+	}
+}
+
+/* By what the slots alone say. */
+static uint32_t guess(const struct hr_idmap *m, uint64_t hash)
 {
 	const size_t mask = m->slot_count - 1;
 
@@ -89,52 +101,99 @@ uint32_t hr_idmap_guess(const struct hr_idmap *m, uint64_t hash)
 			return m->slots[i].number;
 }
 
-void hr_idmap_prefetch_place(const struct hr_idmap *m, uint32_t number) { __builtin_prefetch(&m->place[number]); }
-void hr_idmap_prefetch_id(const struct hr_idmap *m, uint32_t number) { __builtin_prefetch(m->ids + m->place[number]); }
+void hr_idmap_fetch_guess(const struct hr_idmap *m, const uint64_t *hash, size_t count, uint32_t *ret_number)
+{
+	for (size_t i = 0; i < count; i++) {
+		ret_number[i] = guess(m, hash[i]);
+		if (ret_number[i] != HR_NONE)
+			__builtin_prefetch(&m->place[ret_number[i]]);
+	}
+}
+
+void hr_idmap_fetch_ids(const struct hr_idmap *m, const uint32_t *number, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (number[i] != HR_NONE)
+			__builtin_prefetch(m->ids + m->place[number[i]]);
+}
 
 uint32_t hr_idmap_find(const struct hr_idmap *m, const void *id, size_t len)
 {
+	HR_ASSERT(m->indexed == m->count);
 	return seek(m, hr_hash(id, len), id, len)->number;
 }
 
-static void rehash(struct hr_idmap *m)
+/* Hash of a number's id, whose slot is fetched. */
+static uint64_t hash_ahead(const struct hr_idmap *m, uint32_t number)
 {
-	struct slot *old = m->slots;
-	const size_t old_count = m->slot_count, mask = 2 * old_count - 1;
+	size_t len;
+	const uint8_t *id = hr_idmap_id(m, number, &len);
+	const uint64_t hash = hr_hash(id, len);
 
-	clear_slots(m, 2 * old_count);
-	for (size_t i = 0; i < old_count; i++) {
-		if (old[i].number == HR_NONE)
-			continue;
+	fetch_slot(m, hash);
+	return hash;
+}
+
+/* Numbers from indexed on go into the slots, which have room. */
+static bool fill_slots(struct hr_idmap *m, uint32_t *ret_first, uint32_t *ret_again)
+{
+	uint64_t hash[AHEAD];
+	uint32_t fetched = m->indexed;
+
+	for (; m->indexed < m->count; m->indexed++) {
+		for (; fetched < m->count && fetched - m->indexed < AHEAD; fetched++)
+			hash[fetched % AHEAD] = hash_ahead(m, fetched);
 		size_t len;
-		const uint8_t *id = hr_idmap_id(m, old[i].number, &len);
-		size_t at = (size_t)hr_hash(id, len) & mask;
-		while (m->slots[at].number != HR_NONE)
-			at = (at + 1) & mask;
-		m->slots[at] = old[i];
+		const uint8_t *id = hr_idmap_id(m, m->indexed, &len);
+		struct slot *s = seek(m, hash[m->indexed % AHEAD], id, len);
+		if (s->number != HR_NONE) {
+			*ret_first = s->number;
+			*ret_again = m->indexed;
+			return false;
+		}
+		*s = (struct slot){(uint32_t)(hash[m->indexed % AHEAD] >> 32), m->indexed};
 	}
-	hr_free(old);
+	return true;
+}
+
+bool hr_idmap_index(struct hr_idmap *m, uint32_t *ret_first, uint32_t *ret_again)
+{
+	size_t slot_count = m->slot_count;
+
+	while ((size_t)m->count * 8 > slot_count * 5)
+		slot_count *= 2;
+	if (slot_count != m->slot_count) {
+		hr_free(m->slots);
+		clear_slots(m, slot_count);
+		m->indexed = 0;
+	}
+	return fill_slots(m, ret_first, ret_again);
+}
+
+uint32_t hr_idmap_append(struct hr_idmap *m, const void *id, size_t len)
+{
+	HR_ASSERT(len >= 1 && len <= HR_ID_MAX && m->count < HR_NONE - 1);
+	const uint64_t at = m->place[m->count];
+	m->ids = hr_grow(m->ids, &m->ids_cap, (size_t)at + len, 1);
+	memcpy(m->ids + at, id, len);
+	m->place = hr_grow(m->place, &m->place_cap, (size_t)m->count + 2, sizeof *m->place);
+	m->place[m->count + 1] = at + len;
+	return m->count++;
 }
 
 uint32_t hr_idmap_add(struct hr_idmap *m, const void *id, size_t len, bool *ret_new)
 {
 	const uint64_t hash = hr_hash(id, len);
 	struct slot *s = seek(m, hash, id, len);
+	uint32_t first, again;
 
-	HR_ASSERT(len >= 1 && len <= HR_ID_MAX);
+	HR_ASSERT(m->indexed == m->count);
 	*ret_new = s->number == HR_NONE;
 	if (!*ret_new)
 		return s->number;
-	HR_ASSERT(m->count < HR_NONE - 1);
-	const uint64_t at = m->place[m->count];
-	m->ids = hr_grow(m->ids, &m->ids_cap, (size_t)at + len, 1);
-	memcpy(m->ids + at, id, len);
-	s->tag = (uint32_t)(hash >> 32);
-	s->number = m->count++;
-	m->place = hr_grow(m->place, &m->place_cap, (size_t)m->count + 1, sizeof *m->place);
-	m->place[m->count] = at + len;
-	if ((size_t)m->count * 8 > m->slot_count * 5)
-		rehash(m);
+	*s = (struct slot){(uint32_t)(hash >> 32), hr_idmap_append(m, id, len)};
+	m->indexed++;
+	HR_ASSERT(hr_idmap_index(m, &first, &again));
 	return m->count - 1;
 }
 

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 #define HR_ID_MAX 256u           /* bytes of an external id */
 #define HR_NONE UINT32_MAX       /* no such number */
 
@@ -24,13 +26,30 @@ uint32_t hr_idmap_find(const struct hr_idmap *m, const void *id, size_t len);
 /** The number of id, giving it the next one when new. */
 uint32_t hr_idmap_add(struct hr_idmap *m, const void *id, size_t len, bool *ret_new);
 
-/** Touches the slot where the id of this hr_hash() lies: for a group of ids first, then look them up. */
-void hr_idmap_prefetch(const struct hr_idmap *m, uint64_t hash);
-/** The number that hash most likely belongs to, by what the slots alone say; HR_NONE: surely new. For fetching ahead only. */
-uint32_t hr_idmap_guess(const struct hr_idmap *m, uint64_t hash);
-/** Fetches what find will compare for a number: first where its id stands, then the id. */
-void hr_idmap_prefetch_place(const struct hr_idmap *m, uint32_t number);
-void hr_idmap_prefetch_id(const struct hr_idmap *m, uint32_t number);
+/**
+ * Adding many at once, as at a start: append gives the next number unseen, index then makes all of them findable, each step
+ * of it fetched ahead. Between the two nothing else may be called. False: the id of number *ret_again is that of *ret_first;
+ * the map can only be freed then.
+ */
+uint32_t hr_idmap_append(struct hr_idmap *m, const void *id, size_t len);
+HR_MUST_USE bool hr_idmap_index(struct hr_idmap *m, uint32_t *ret_first, uint32_t *ret_again);
+
+#define HR_FETCH_MAX 64u
+
+struct hr_id {
+	const void *p;
+	size_t len; /* 0: none */
+};
+
+/**
+ * Brings what looking these ids up will touch into the cache, one level of pointers after the other for all of them, so that
+ * their waits for memory overlap. Three calls, in which the caller does the same for what it keeps under the numbers: slots;
+ * guess, the numbers that they most likely belong to, HR_NONE: surely new; ids.
+ * @param count  1..HR_FETCH_MAX
+ */
+void hr_idmap_fetch_slots(const struct hr_idmap *m, const struct hr_id *id, size_t count, uint64_t *ret_hash);
+void hr_idmap_fetch_guess(const struct hr_idmap *m, const uint64_t *hash, size_t count, uint32_t *ret_number);
+void hr_idmap_fetch_ids(const struct hr_idmap *m, const uint32_t *number, size_t count);
 
 /** The id behind a number: borrowed until the next add. */
 const uint8_t *hr_idmap_id(const struct hr_idmap *m, uint32_t number, size_t *ret_len);

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static HR_NORETURN void out_of_memory(size_t count, size_t size)
 {
@@ -10,20 +13,36 @@ static HR_NORETURN void out_of_memory(size_t count, size_t size)
 	abort();
 }
 
-void *hr_alloc(size_t count, size_t size)
+static void *take(size_t count, size_t size, size_t *ret_bytes)
 {
 	size_t bytes;
 
-	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - HR_CACHE_LINE)
+	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - HUGE_PAGE)
 		out_of_memory(count, size);
-	bytes = (bytes + HR_CACHE_LINE - 1) / HR_CACHE_LINE * HR_CACHE_LINE;
-	if (bytes == 0)
-		bytes = HR_CACHE_LINE;
-	void *p = aligned_alloc(HR_CACHE_LINE, bytes);
+	const size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : HR_CACHE_LINE;
+	bytes = bytes == 0 ? align : (bytes + align - 1) / align * align;
+	void *p = aligned_alloc(align, bytes);
 	if (p == NULL)
 		out_of_memory(count, size);
-	memset(p, 0, bytes);
+	if (align == HUGE_PAGE)
+		(void)madvise(p, bytes, MADV_HUGEPAGE); /* a wish: a kernel without them is only slower */
+	*ret_bytes = bytes;
 	return p;
+}
+
+void *hr_alloc(size_t count, size_t size)
+{
+	size_t bytes;
+	void *p = take(count, size, &bytes);
+
+	return memset(p, 0, bytes);
+}
+
+void *hr_alloc_blank(size_t count, size_t size)
+{
+	size_t bytes;
+
+	return take(count, size, &bytes);
 }
 
 void *hr_grow(void *p, size_t *cap, size_t need, size_t size)
@@ -33,9 +52,10 @@ void *hr_grow(void *p, size_t *cap, size_t need, size_t size)
 	size_t more = *cap < 16 ? 16 : *cap;
 	while (more < need)
 		more += more;
-	void *moved = hr_alloc(more, size);
+	uint8_t *moved = hr_alloc_blank(more, size);
 	if (p != NULL)
 		memcpy(moved, p, *cap * size);
+	memset(moved + *cap * size, 0, (more - *cap) * size);
 	hr_free(p);
 	*cap = more;
 	return moved;

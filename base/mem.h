@@ -9,8 +9,12 @@
 
 #define HR_CACHE_LINE 64
 
-/** count * size bytes, zeroed, aligned to 64; overflow or exhaustion ends the process with a readable line. hr_free() it. */
+/** count * size bytes, zeroed, aligned to 64; overflow or exhaustion ends the process with a readable line. hr_free() it.
+ * Big ones ask for huge pages: a random look into a big array then misses less, and filling it faults less. */
 void *hr_alloc(size_t count, size_t size);
+
+/** The same, but what is in it is anything. */
+void *hr_alloc_blank(size_t count, size_t size);
 
 /**
  * Grows an array to hold at least need elements, doubling; new elements are zeroed.

@@ -76,7 +76,8 @@ static void take(struct side *s, const struct hr_record *record, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		if (i % HR_FETCH_MAX == 0)
-			hr_intake_fetch(s->intake, record + i, count - i < HR_FETCH_MAX ? count - i : HR_FETCH_MAX);
+			hr_intake_fetch(s->intake, record + i, count - i < HR_FETCH_MAX ? count - i : HR_FETCH_MAX,
+			                s->decoder);
 		if (hr_intake_record(s->intake, &record[i], s->decoder, &why) != HR_OUT_TRAINED)
 			s->refused++;
 	}

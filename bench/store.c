@@ -76,7 +76,7 @@ static void open_state(struct bench *b)
 		give_up(&err);
 	start = print_step("open", start, 1, 1, "s,");
 	b->histories = hr_histories_new(LENGTH);
-	if (!hr_store_load(b->store, load_user, b->histories, &err))
+	if (!hr_store_load(b->store, load_user, b->histories, &err) || !hr_histories_loaded(b->histories, &err))
 		give_up(&err);
 	(void)print_step("load", start, 1, 1, "s");
 	(void)printf(" of %" PRIu32 " users\n", hr_histories_count(b->histories));

@@ -108,7 +108,7 @@ static void take_group(struct hr_pipeline *p, const struct hr_record *records, s
 	bool due = barrier_due(p);
 
 	hr_intake_lock(p->intake);
-	hr_intake_fetch(p->intake, records, count);
+	hr_intake_fetch(p->intake, records, count, p->decoder);
 	for (size_t i = 0; i < count; i++) {
 		take_record(p, &records[i]);
 		if (!hr_intake_step_due(p->intake))

@@ -10,6 +10,15 @@
 
 enum { BACKLOG_EVERY = 1024 }; /* events handed to the counters at once while a backlog is read */
 
+/* A record that was decoded before its turn. */
+struct hr_ahead {
+	const uint8_t *value;
+	int64_t offset;
+	int32_t partition;
+	enum hr_reject why;
+	struct hr_event event;
+};
+
 struct hr_intake {
 	/* ---- set at start, then read-only ---- */
 	struct hr_intake_config config;
@@ -32,6 +41,8 @@ struct hr_intake {
 	size_t pending;            /* events in it */
 	uint64_t other_keys;       /* events whose record's key was not their user; told, not state */
 	uint64_t since_barrier;    /* records since the last barrier, whatever became of them */
+	struct hr_ahead ahead[HR_FETCH_MAX]; /* ahead_count; those from ahead_at on are still to come */
+	size_t ahead_at, ahead_count;
 	int64_t *arrived_ms;       /* broker timestamps of events since the last barrier */
 	size_t arrived_count, arrived_cap;
 	/* ---- shared ---- */
@@ -263,6 +274,51 @@ static bool is_key(const struct hr_record *r, const struct hr_event *e)
 
 uint64_t hr_intake_other_keys(const struct hr_intake *in) { return in->other_keys; }
 
+/* What a record says, which hr_intake_fetch may know already. */
+static enum hr_reject decode(struct hr_intake *in, const struct hr_record *r, struct hr_decoder *decoder, struct hr_event *e)
+{
+	while (in->ahead_at < in->ahead_count) {
+		const struct hr_ahead *a = &in->ahead[in->ahead_at++];
+
+		if (a->value == r->value && a->partition == r->partition && a->offset == r->offset) {
+			*e = a->event;
+			return a->why;
+		}
+	}
+	return hr_decode(decoder, r->value, r->value_len, e);
+}
+
+/* Decoded ahead when the event stays where it is; else its user is most likely the key. */
+static bool look_ahead(const struct hr_record *r, struct hr_decoder *decoder, struct hr_ahead *a, struct hr_id *user,
+                       struct hr_id *item)
+{
+	*user = (struct hr_id){r->key, r->key == NULL ? 0 : r->key_len};
+	*item = (struct hr_id){0};
+	if (r->failed || r->value == NULL || !hr_decoder_borrows(decoder))
+		return false;
+	*a = (struct hr_ahead){.value = r->value, .partition = r->partition, .offset = r->offset};
+	a->why = hr_decode(decoder, r->value, r->value_len, &a->event);
+	if (a->why == HR_ACCEPTED) {
+		*user = (struct hr_id){a->event.user, a->event.user_len};
+		*item = (struct hr_id){a->event.item, a->event.item_len};
+	}
+	return true;
+}
+
+void hr_intake_fetch(struct hr_intake *in, const struct hr_record *records, size_t count, struct hr_decoder *decoder)
+{
+	struct hr_id user[HR_FETCH_MAX], item[HR_FETCH_MAX];
+
+	HR_ASSERT(count <= HR_FETCH_MAX);
+	in->ahead_at = in->ahead_count = 0;
+	for (size_t i = 0; i < count; i++)
+		__builtin_prefetch(records[i].value);
+	for (size_t i = 0; i < count; i++)
+		in->ahead_count += look_ahead(&records[i], decoder, &in->ahead[in->ahead_count], &user[i], &item[i]);
+	hr_histories_fetch(in->histories, user, count);
+	hr_catalogue_fetch(in->catalogue, item, count);
+}
+
 enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *record, struct hr_decoder *decoder,
                                  enum hr_reject *ret_why)
 {
@@ -273,7 +329,7 @@ enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *r
 	HR_ASSERT(p != NULL);
 	p->fingerprint = record->failed ? 0 : hr_record_fingerprint(record);
 	if (!record->failed && record->value != NULL) {
-		*ret_why = hr_decode(decoder, record->value, record->value_len, &event);
+		*ret_why = decode(in, record, decoder, &event);
 		in->other_keys += *ret_why == HR_ACCEPTED && !is_key(record, &event);
 		if (*ret_why == HR_ACCEPTED && left_out(in, &event))
 			outcome = HR_OUT_FORGOTTEN;
@@ -287,15 +343,6 @@ enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *r
 	hr_order_record(&in->order, record->partition);
 	account_for(in, p, record->offset, outcome, *ret_why);
 	return outcome;
-}
-
-void hr_intake_fetch(const struct hr_intake *in, const struct hr_record *records, size_t count)
-{
-	struct hr_user_id id[HR_FETCH_MAX];
-
-	for (size_t i = 0; i < count; i++)
-		id[i] = (struct hr_user_id){records[i].key, records[i].key == NULL ? 0 : records[i].key_len};
-	hr_histories_fetch(in->histories, id, count);
 }
 
 void hr_intake_item(struct hr_intake *in, const void *id, size_t id_len, const char *title, const char *const *category,
@@ -430,6 +477,7 @@ struct hr_work *hr_intake_barrier(struct hr_intake *in, uint64_t number, uint64_
 	w->user_count = users;
 	if (users != 0)
 		memcpy(w->user, dirty, users * sizeof *w->user);
+	hr_changes_reserve(w->changes, users);
 	hr_histories_collect(in->histories, number, hr_changes_put, w->changes);
 	hr_catalogue_collect(in->catalogue, hr_changes_put, w->changes);
 	put_schedule(in, w->changes);
@@ -485,6 +533,8 @@ bool hr_intake_load(struct hr_intake *in, enum hr_record_class cls, uint32_t num
 
 bool hr_intake_resume(struct hr_intake *in, const struct hr_barrier *row, struct hr_error *err)
 {
+	if (!hr_histories_loaded(in->histories, err))
+		return false;
 	hr_barrier_fini(&in->account);
 	hr_barrier_copy(&in->account, row);
 	atomic_store(&in->stream_ms, row->watermark_ms);

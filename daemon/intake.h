@@ -64,9 +64,12 @@ enum hr_outcome hr_intake_record(struct hr_intake *in, const struct hr_record *r
 /** Events taken whose record's key was not their user, since the start. @thread ingest */
 uint64_t hr_intake_other_keys(const struct hr_intake *in);
 
-/** Brings what the next records (at most HR_FETCH_MAX) will touch into the cache; changes nothing. Goes by their keys, which
- * are users' ids where producers keep to the contract. */
-void hr_intake_fetch(const struct hr_intake *in, const struct hr_record *records, size_t count);
+/**
+ * Prepares for the next records, which are taken one by one right after: decodes those that can be decoded ahead, and brings
+ * what they will touch into the cache. Changes no state.
+ * @param records  at most HR_FETCH_MAX; their bytes stay until the last is taken
+ */
+void hr_intake_fetch(struct hr_intake *in, const struct hr_record *records, size_t count, struct hr_decoder *decoder);
 
 /** Takes a decoded event that has no record: files. partition and offset count as usual. */
 enum hr_outcome hr_intake_event(struct hr_intake *in, const struct hr_event *event, int32_t partition, int64_t offset,

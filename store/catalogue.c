@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/idmap.h"
 #include "base/mem.h"
 #include "store/pages.h"
 
@@ -111,6 +110,19 @@ struct hr_item hr_catalogue_get(const struct hr_catalogue *c, uint32_t row)
 	item.tag_count = d->tag_count;
 	item.price = d->price;
 	return item;
+}
+
+void hr_catalogue_fetch(const struct hr_catalogue *c, const struct hr_id *id, size_t count)
+{
+	uint64_t hash[HR_FETCH_MAX];
+	uint32_t row[HR_FETCH_MAX];
+
+	hr_idmap_fetch_slots(c->ids, id, count, hash);
+	hr_idmap_fetch_guess(c->ids, hash, count, row);
+	for (size_t i = 0; i < count; i++)
+		if (row[i] != HR_NONE)
+			__builtin_prefetch(at(c, row[i]));
+	hr_idmap_fetch_ids(c->ids, row, count);
 }
 
 bool hr_catalogue_count_event(struct hr_catalogue *c, uint32_t row, int64_t time_ms)

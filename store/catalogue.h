@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/idmap.h"
 #include "base/record.h"
 
 /** One item. A view, valid until the next change of the catalogue. */
@@ -40,6 +41,9 @@ uint32_t hr_catalogue_row(struct hr_catalogue *c, const void *id, size_t len);
 uint32_t hr_catalogue_find(const struct hr_catalogue *c, const void *id, size_t len); /* HR_NONE when unknown */
 uint32_t hr_catalogue_count(const struct hr_catalogue *c);
 struct hr_item hr_catalogue_get(const struct hr_catalogue *c, uint32_t row);
+
+/** Brings what the next look-ups and counts of these items will touch into the cache (hr_idmap_fetch_slots). */
+void hr_catalogue_fetch(const struct hr_catalogue *c, const struct hr_id *id, size_t count);
 
 /** Counts one event; true when this one admits the item. */
 bool hr_catalogue_count_event(struct hr_catalogue *c, uint32_t row, int64_t time_ms);

@@ -1,5 +1,6 @@
-/* What one barrier writes: the newest bytes of every changed record, hashed and summed as they are put. */
+/* What one barrier writes: the newest bytes of every changed record; hashed and summed when they are written. */
 #include <endian.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 #include "store/crc32c.h"
 #include "store/priv.h"
 
-enum { BLOCK_BYTES = 1 << 20, NAME_BYTES = 1 + 4 };
+enum { BLOCK_BYTES = 4 << 20, NAME_BYTES = 1 + 4 };
 _Static_assert((int)NAME_BYTES >= (int)HR_VALUE_CRC, "the CRC takes the place of the name");
 
 /* Bytes never move, so that what hr_changes_get lent stays good. */
@@ -18,36 +19,116 @@ struct block {
 	uint8_t bytes[];
 };
 
+/* Small: ingest stands still while 200,000 of them are laid down. */
+struct put {
+	uint8_t *data; /* behind NAME_BYTES of room; NULL: delete */
+	uint32_t len, number;
+	uint8_t cls;
+};
+
 struct hr_changes {
-	struct hr_change *change; /* count, in order of first put */
+	struct put *change; /* count, in order of first put */
 	size_t change_cap, count, bytes;
 	uint64_t next[HR_CLASS_LAST - HR_CLASS_FIRST + 1]; /* a number from here on is new to its class */
 	bool mixed;     /* some class is not in ascending order */
 	uint32_t *slot; /* open addressing: index into change plus one, 0 for empty; at most half full; indexed changes only */
 	size_t slot_count, indexed;
-	struct block *blocks;
+	struct block *blocks; /* the first is being filled */
+	struct block *empty;
 	struct hr_buf order;
 };
 
+/* What barriers were written in is kept for the next ones: while ingest stands still, the kernel should not clear pages. */
+enum { SPARE_MAX = 2, SPARE_BLOCKS = 16 };
+static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hr_changes *spare[SPARE_MAX];
+
+static struct hr_changes *take_spare(void)
+{
+	struct hr_changes *c = NULL;
+
+	(void)pthread_mutex_lock(&spare_lock);
+	for (int i = 0; i < SPARE_MAX && c == NULL; i++) {
+		c = spare[i];
+		spare[i] = NULL;
+	}
+	(void)pthread_mutex_unlock(&spare_lock);
+	return c;
+}
+
+/* Returns c when there are enough. */
+static struct hr_changes *give_spare(struct hr_changes *c)
+{
+	(void)pthread_mutex_lock(&spare_lock);
+	for (int i = 0; i < SPARE_MAX && c != NULL; i++) {
+		if (spare[i] != NULL)
+			continue;
+		spare[i] = c;
+		c = NULL;
+	}
+	(void)pthread_mutex_unlock(&spare_lock);
+	return c;
+}
+
 struct hr_changes *hr_changes_new(void)
 {
-	struct hr_changes *c = hr_alloc(1, sizeof *c);
+	struct hr_changes *c = take_spare();
 
+	if (c != NULL)
+		return c;
+	c = hr_alloc(1, sizeof *c);
 	c->slot_count = 64;
 	c->slot = hr_alloc(c->slot_count, sizeof *c->slot);
 	return c;
+}
+
+static void free_blocks(struct block *b)
+{
+	while (b != NULL) {
+		struct block *next = b->next;
+
+		hr_free(b);
+		b = next;
+	}
+}
+
+/* Leaves c as new, but for the memory that it holds. */
+static void clear(struct hr_changes *c)
+{
+	struct block *kept = c->empty;
+	size_t count = 0;
+
+	while (c->blocks != NULL) {
+		struct block *b = c->blocks;
+
+		c->blocks = b->next;
+		b->used = 0;
+		b->next = kept;
+		kept = b;
+	}
+	for (struct block *b = kept; b != NULL; b = b->next)
+		if (++count == SPARE_BLOCKS) {
+			free_blocks(b->next);
+			b->next = NULL;
+		}
+	c->empty = kept;
+	if (c->indexed != 0)
+		memset(c->slot, 0, c->slot_count * sizeof *c->slot);
+	memset(c->next, 0, sizeof c->next);
+	c->count = c->bytes = c->indexed = 0;
+	c->mixed = false;
+	hr_buf_clear(&c->order);
 }
 
 void hr_changes_free(struct hr_changes *c)
 {
 	if (c == NULL)
 		return;
-	while (c->blocks != NULL) {
-		struct block *next = c->blocks->next;
-
-		free(c->blocks);
-		c->blocks = next;
-	}
+	clear(c);
+	c = give_spare(c);
+	if (c == NULL)
+		return;
+	free_blocks(c->empty);
 	hr_free(c->change);
 	hr_free(c->slot);
 	hr_buf_fini(&c->order);
@@ -114,7 +195,7 @@ static void index_all(struct hr_changes *c)
 		*seek(c, c->change[c->indexed].cls, c->change[c->indexed].number) = (uint32_t)c->indexed + 1;
 }
 
-static struct hr_change *find_or_add(struct hr_changes *c, uint8_t cls, uint32_t number)
+static struct put *find_or_add(struct hr_changes *c, uint8_t cls, uint32_t number)
 {
 	uint64_t *next = &c->next[cls - HR_CLASS_FIRST];
 
@@ -128,19 +209,36 @@ static struct hr_change *find_or_add(struct hr_changes *c, uint8_t cls, uint32_t
 		*next = (uint64_t)number + 1;
 	}
 	c->change = hr_grow(c->change, &c->change_cap, c->count + 1, sizeof *c->change);
-	c->change[c->count] = (struct hr_change){.cls = cls, .number = number};
+	c->change[c->count] = (struct put){.cls = cls, .number = number};
 	c->bytes += HR_KEY_RECORD;
 	return &c->change[c->count++];
+}
+
+void hr_changes_reserve(struct hr_changes *c, size_t count)
+{
+	c->change = hr_grow(c->change, &c->change_cap, c->count + count, sizeof *c->change);
+}
+
+static struct block *new_block(struct hr_changes *c, size_t bytes)
+{
+	const size_t whole = bytes + sizeof(struct block) > BLOCK_BYTES ? bytes + sizeof(struct block) : BLOCK_BYTES;
+	struct block *b = c->empty;
+
+	if (b != NULL && b->cap >= bytes) {
+		c->empty = b->next;
+		return b;
+	}
+	b = hr_alloc_blank(whole, 1);
+	*b = (struct block){.cap = whole - sizeof *b};
+	return b;
 }
 
 static uint8_t *room(struct hr_changes *c, size_t bytes)
 {
 	if (c->blocks == NULL || bytes > c->blocks->cap - c->blocks->used) {
-		const size_t cap = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
-		struct block *b = malloc(sizeof *b + cap); /* not cleared: every byte is written, while ingest stands still */
+		struct block *b = new_block(c, bytes);
 
-		HR_ASSERT(b != NULL);
-		*b = (struct block){.next = c->blocks, .cap = cap};
+		b->next = c->blocks;
 		c->blocks = b;
 	}
 	uint8_t *at = c->blocks->bytes + c->blocks->used;
@@ -148,48 +246,23 @@ static uint8_t *room(struct hr_changes *c, size_t bytes)
 	return at;
 }
 
-/* The bytes are copied once, with room for their name in front. */
-static void fill(struct hr_changes *c, struct hr_change *change, const void *bytes, size_t len)
-{
-	uint8_t *data = room(c, NAME_BYTES + len) + NAME_BYTES;
-
-	if (len != 0)
-		memcpy(data, bytes, len);
-	change->value = data - HR_VALUE_CRC;
-	change->value_len = HR_VALUE_CRC + len;
-	change->sealed = false;
-}
-
-/* Behind its name a record is hashed for the digest; then the CRC takes the place of the name. Left to the writer, so that
- * ingest does not stand still for it. */
-static void seal(struct hr_change *change)
-{
-	uint8_t *data = change->value + HR_VALUE_CRC, *named = data - NAME_BYTES, key[HR_KEY_RECORD];
-	const uint32_t number = htole32(change->number);
-	const size_t len = change->value_len - HR_VALUE_CRC;
-
-	named[0] = change->cls;
-	memcpy(named + 1, &number, sizeof number);
-	change->hash = hr_record_hash(named, NAME_BYTES + len);
-	hr_record_key(key, change->cls, change->number);
-	const uint32_t crc = hr_value_crc(key, sizeof key, data, len);
-	memcpy(change->value, &crc, sizeof crc);
-	change->sealed = true;
-}
+static size_t value_bytes(const struct put *p) { return p->data == NULL ? 0 : HR_VALUE_CRC + p->len; }
 
 void hr_changes_put(void *changes, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len)
 {
 	struct hr_changes *c = changes;
 
-	HR_ASSERT((int)cls >= HR_CLASS_FIRST && (int)cls <= HR_CLASS_LAST && (bytes != NULL || len == 0));
-	struct hr_change *change = find_or_add(c, (uint8_t)cls, number);
-	c->bytes -= change->value_len;
-	change->value = NULL;
-	change->value_len = 0;
-	change->hash = (struct hr_hash128){0};
-	if (bytes != NULL)
-		fill(c, change, bytes, len);
-	c->bytes += change->value_len;
+	HR_ASSERT((int)cls >= HR_CLASS_FIRST && (int)cls <= HR_CLASS_LAST && (bytes != NULL || len == 0) && len <= UINT32_MAX);
+	struct put *p = find_or_add(c, (uint8_t)cls, number);
+	c->bytes -= value_bytes(p);
+	p->data = NULL;
+	p->len = (uint32_t)len;
+	if (bytes != NULL) {
+		p->data = room(c, NAME_BYTES + len) + NAME_BYTES;
+		if (len != 0)
+			memcpy(p->data, bytes, len);
+	}
+	c->bytes += value_bytes(p);
 }
 
 const uint8_t *hr_changes_get(struct hr_changes *c, enum hr_record_class cls, uint32_t number, size_t *ret_len)
@@ -197,24 +270,25 @@ const uint8_t *hr_changes_get(struct hr_changes *c, enum hr_record_class cls, ui
 	index_all(c);
 	const uint32_t slot = *seek(c, (uint8_t)cls, number);
 
-	if (slot == 0 || c->change[slot - 1].value == NULL)
+	if (slot == 0 || c->change[slot - 1].data == NULL)
 		return NULL;
-	*ret_len = c->change[slot - 1].value_len - HR_VALUE_CRC;
-	return c->change[slot - 1].value + HR_VALUE_CRC;
+	*ret_len = c->change[slot - 1].len;
+	return c->change[slot - 1].data;
 }
 
 static int by_key(const void *a, const void *b)
 {
-	const struct hr_change *x = a, *y = b;
+	const struct put *x = a, *y = b;
 
 	if (x->cls != y->cls)
 		return x->cls < y->cls ? -1 : 1;
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-/* Each class is in order already: they are only put one behind the other. */
-static void by_class(struct hr_change *sorted, const struct hr_changes *c)
+/* Each class is in order already, mostly: they are only put one behind the other. Returned. */
+static struct put *in_order(const struct hr_changes *c)
 {
+	struct put *sorted = hr_alloc_blank(c->count, sizeof *sorted);
 	size_t place[HR_CLASS_LAST - HR_CLASS_FIRST + 2] = {0};
 
 	for (size_t i = 0; i < c->count; i++)
@@ -223,29 +297,47 @@ static void by_class(struct hr_change *sorted, const struct hr_changes *c)
 		place[cls - HR_CLASS_FIRST + 1] += place[cls - HR_CLASS_FIRST];
 	for (size_t i = 0; i < c->count; i++)
 		sorted[place[c->change[i].cls - HR_CLASS_FIRST]++] = c->change[i];
-}
-
-struct hr_change *hr_changes_sorted(const struct hr_changes *c)
-{
-	struct hr_change *sorted = hr_alloc(c->count, sizeof *sorted);
-
-	for (size_t i = 0; i < c->count; i++)
-		if (c->change[i].value != NULL && !c->change[i].sealed)
-			seal(&c->change[i]);
-	by_class(sorted, c);
 	if (c->mixed)
 		qsort(sorted, c->count, sizeof *sorted, by_key);
 	return sorted;
 }
 
-void hr_changes_each(const struct hr_changes *c, hr_record_put_fn *put, void *ctx)
+/* Behind its name a record is hashed for the digest; then the CRC takes the place of the name. Left to the writer, so that
+ * ingest does not stand still for it. */
+static struct hr_change seal(const struct put *p)
 {
-	HR_AUTO(hr_auto_free) struct hr_change *sorted = hr_changes_sorted(c);
+	struct hr_change change = {.cls = p->cls, .number = p->number};
+	const uint32_t number = htole32(p->number);
+	uint8_t key[HR_KEY_RECORD];
+
+	if (p->data == NULL)
+		return change;
+	uint8_t *named = p->data - NAME_BYTES;
+	named[0] = p->cls;
+	memcpy(named + 1, &number, sizeof number);
+	change.hash = hr_record_hash(named, NAME_BYTES + p->len);
+	hr_record_key(key, p->cls, p->number);
+	const uint32_t crc = hr_value_crc(key, sizeof key, p->data, p->len);
+	change.value = memcpy(p->data - HR_VALUE_CRC, &crc, sizeof crc);
+	change.value_len = HR_VALUE_CRC + p->len;
+	return change;
+}
+
+void hr_changes_sealed(const struct hr_changes *c, hr_change_fn *visit, void *ctx)
+{
+	HR_AUTO(hr_auto_free) struct put *sorted = in_order(c);
 
 	for (size_t i = 0; i < c->count; i++) {
-		const struct hr_change *one = &sorted[i];
+		const struct hr_change change = seal(&sorted[i]);
 
-		put(ctx, (enum hr_record_class)one->cls, one->number, one->value == NULL ? NULL : one->value + HR_VALUE_CRC,
-		    one->value == NULL ? 0 : one->value_len - HR_VALUE_CRC);
+		visit(ctx, &change);
 	}
+}
+
+void hr_changes_each(const struct hr_changes *c, hr_record_put_fn *put, void *ctx)
+{
+	HR_AUTO(hr_auto_free) struct put *sorted = in_order(c);
+
+	for (size_t i = 0; i < c->count; i++)
+		put(ctx, (enum hr_record_class)sorted[i].cls, sorted[i].number, sorted[i].data, sorted[i].data == NULL ? 0 : sorted[i].len);
 }

@@ -5,7 +5,6 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
-#include "base/idmap.h"
 #include "base/kind.h"
 #include "base/mem.h"
 #include "store/pages.h"
@@ -127,7 +126,7 @@ static void fetch_lines(const void *p, size_t bytes)
 }
 
 /* What an append reads and writes of a user: the end of the history, all of it when it is full, and the event ids. */
-static void fetch_blocks(const struct hr_histories *h, const struct user *u)
+static void fetch_block(const struct hr_histories *h, const struct user *u)
 {
 	if (u->block == NULL)
 		return;
@@ -138,29 +137,20 @@ static void fetch_blocks(const struct hr_histories *h, const struct user *u)
 	fetch_lines(seen_of(h, u), seen_bytes(u));
 }
 
-void hr_histories_fetch(const struct hr_histories *h, const struct hr_user_id *id, size_t count)
+void hr_histories_fetch(const struct hr_histories *h, const struct hr_id *id, size_t count)
 {
 	uint64_t hash[HR_FETCH_MAX];
 	uint32_t user[HR_FETCH_MAX];
 
-	HR_ASSERT(count <= HR_FETCH_MAX);
-	for (size_t i = 0; i < count; i++) {
-		hash[i] = id[i].len != 0 ? hr_hash(id[i].p, id[i].len) : 0;
-		hr_idmap_prefetch(h->ids, hash[i]);
-	}
-	for (size_t i = 0; i < count; i++) {
-		user[i] = id[i].len != 0 ? hr_idmap_guess(h->ids, hash[i]) : HR_NONE;
-		if (user[i] == HR_NONE)
-			continue;
-		hr_idmap_prefetch_place(h->ids, user[i]);
-		fetch_lines(at(h, user[i]), sizeof(struct user));
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (user[i] == HR_NONE)
-			continue;
-		hr_idmap_prefetch_id(h->ids, user[i]);
-		fetch_blocks(h, at(h, user[i]));
-	}
+	hr_idmap_fetch_slots(h->ids, id, count, hash);
+	hr_idmap_fetch_guess(h->ids, hash, count, user);
+	for (size_t i = 0; i < count; i++)
+		if (user[i] != HR_NONE)
+			fetch_lines(at(h, user[i]), sizeof(struct user));
+	hr_idmap_fetch_ids(h->ids, user, count);
+	for (size_t i = 0; i < count; i++)
+		if (user[i] != HR_NONE)
+			fetch_block(h, at(h, user[i]));
 }
 
 bool hr_histories_forgotten(const struct hr_histories *h, uint32_t user) { return at(h, user)->forgotten; }
@@ -187,6 +177,7 @@ static void make_room(struct hr_histories *h, struct user *u, size_t more)
 struct seen {
 	uint8_t byte[HR_SEEN_BYTES];
 };
+_Static_assert(HR_SEEN_BYTES == sizeof(uint32_t) + 1, "has_seen compares four bytes and one");
 
 static struct seen seen_id(const void *id, size_t len)
 {
@@ -201,10 +192,14 @@ static struct seen seen_id(const void *id, size_t len)
 static bool has_seen(const struct hr_histories *h, const struct user *u, struct seen seen)
 {
 	const uint8_t *p = u->seen_len != 0 ? seen_of(h, u) : NULL;
+	uint32_t want, have;
 
-	for (uint8_t i = 0; i < u->seen_len; i++, p += HR_SEEN_BYTES)
-		if (memcmp(p, seen.byte, HR_SEEN_BYTES) == 0)
+	memcpy(&want, seen.byte, sizeof want);
+	for (uint8_t i = 0; i < u->seen_len; i++, p += HR_SEEN_BYTES) {
+		memcpy(&have, p, sizeof have);
+		if (have == want && p[sizeof have] == seen.byte[sizeof have])
 			return true;
+	}
 	return false;
 }
 
@@ -438,18 +433,22 @@ bool hr_histories_load(struct hr_histories *h, uint32_t user, const void *bytes,
 {
 	struct hr_cursor c = {.p = bytes, .left = len};
 	struct raw r = {0};
-	bool fresh;
 
 	if (user != hr_idmap_count(h->ids))
 		return hr_fail(err, HR_E_FORMAT, "user %" PRIu32 " follows %" PRIu32 " users, numbers have no holes",
 		               user, hr_idmap_count(h->ids));
 	if (!read_raw(&c, &r, err) || !check_raw(&r, h->length, NULL, err))
 		return hr_context(err, "user %" PRIu32, user);
-	const uint32_t number = hr_idmap_add(h->ids, r.id, r.id_len, &fresh);
-	if (!fresh)
-		return hr_fail(err, HR_E_FORMAT, "user %" PRIu32 ": its id belongs to user %" PRIu32 " already", user, number);
-	keep(h, hr_pages_reach(&h->users, user), &r);
+	keep(h, hr_pages_reach(&h->users, hr_idmap_append(h->ids, r.id, r.id_len)), &r);
 	return true;
+}
+
+bool hr_histories_loaded(struct hr_histories *h, struct hr_error *err)
+{
+	uint32_t first, again;
+
+	return hr_idmap_index(h->ids, &first, &again) ||
+	       hr_fail(err, HR_E_FORMAT, "user %" PRIu32 ": its id belongs to user %" PRIu32 " already", again, first);
 }
 
 bool hr_user_record_decode(const void *bytes, size_t len, struct hr_user_record *ret_record, struct hr_error *err)

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/idmap.h"
 #include "base/record.h"
 
 #define HR_HISTORY_MAX 200u /* upper bound of history.length */
@@ -52,19 +53,8 @@ uint32_t hr_histories_count(const struct hr_histories *h); /* users ever, the fo
 struct hr_history hr_histories_get(const struct hr_histories *h, uint32_t user);
 uint16_t hr_histories_len(const struct hr_histories *h, uint32_t user); /* events in it, without a look at them */
 
-#define HR_FETCH_MAX 64u
-
-/** A user's id as it stands in a record. */
-struct hr_user_id {
-	const void *p;
-	size_t len; /* 0: nothing to fetch */
-};
-
-/**
- * Brings what the next appends of these users will touch into the cache, one level of pointers after the other for all of
- * them, so that their waits for memory overlap. Changes nothing. count <= HR_FETCH_MAX
- */
-void hr_histories_fetch(const struct hr_histories *h, const struct hr_user_id *id, size_t count);
+/** Brings what the next appends of these users will touch into the cache (hr_idmap_fetch_slots). Changes nothing. */
+void hr_histories_fetch(const struct hr_histories *h, const struct hr_id *id, size_t count);
 
 /**
  * Puts an event into a user's history, unless it is a duplicate: the same event id among the last HR_SEEN_MAX, or without
@@ -90,6 +80,8 @@ void hr_histories_encode(const struct hr_histories *h, uint32_t user, struct hr_
 
 /** Takes a record in; numbers come in order, 0, 1, 2, ... A refused one leaves nothing behind. */
 HR_MUST_USE bool hr_histories_load(struct hr_histories *h, uint32_t user, const void *bytes, size_t len, struct hr_error *err);
+/** After the last hr_histories_load, before anything else. False: two users with one id; h can only be freed then. */
+HR_MUST_USE bool hr_histories_loaded(struct hr_histories *h, struct hr_error *err);
 /** Barrier that last changed a user: which vectors may have to be published again after a crash. */
 uint64_t hr_histories_changed(const struct hr_histories *h, uint32_t user);
 

@@ -12,9 +12,10 @@
 #include "store/priv.h"
 
 enum { RECOVER_ABSOLUTE = 1, RECOVER_POINT_IN_TIME = 2, CHECKSUM_XXH3 = 4, LOG_WARN = 2, MEMTABLES = 2 };
-/* Nothing is read between start and start, so tables may overlap for longer: half as many bytes are written again. */
+/* Nothing is read between start and start, so tables may overlap for longer: half as many bytes are written again. For the
+ * same reason the memory tables are big: a user who changed at several barriers is written to a table once. */
 enum { FLUSHES_BEFORE_COMPACTION = 8 };
-#define MEMTABLE_BYTES ((size_t)64 << 20)
+#define MEMTABLE_BYTES ((size_t)128 << 20)
 
 static void free_opt(rocksdb_options_t **o) { rocksdb_options_destroy(*o); }
 static void free_table(rocksdb_block_based_table_options_t **o) { rocksdb_block_based_options_destroy(*o); }
@@ -48,6 +49,23 @@ static rocksdb_options_t *make_options(int recovery)
 	rocksdb_block_based_options_set_format_version(table, 5);
 	rocksdb_options_set_block_based_table_factory(opt, table);
 	return opt;
+}
+
+/* What the C interface has no call for. A barrier's keys ascend, so each is looked for near the one before it, not from the
+ * top of the skip list. A log that was read whole stays the log: no table is made of it at a start; point-in-time recovery must
+ * make one, or the damage would be met again. A library that does not know these is slower, no more. */
+static rocksdb_options_t *with_more(rocksdb_options_t *opt, int recovery)
+{
+	HR_AUTO(hr_free_dbstr) char *why = NULL;
+	rocksdb_options_t *more = rocksdb_options_create();
+
+	rocksdb_get_options_from_string(opt,
+	                                recovery == RECOVER_ABSOLUTE
+	                                        ? "memtable_insert_with_hint_prefix_extractor=fixed:1;avoid_flush_during_recovery=true"
+	                                        : "memtable_insert_with_hint_prefix_extractor=fixed:1",
+	                                more, &why);
+	rocksdb_options_destroy(why == NULL ? opt : more);
+	return why == NULL ? more : opt;
 }
 
 /* Makes the directory, or checks that nobody but its owner, who is us, gets in. */
@@ -85,7 +103,7 @@ static bool check_restored(const struct hr_store *s, struct hr_error *err)
 
 static rocksdb_t *open_db(const char *dir, int recovery, char **why)
 {
-	HR_AUTO(free_opt) rocksdb_options_t *opt = make_options(recovery);
+	HR_AUTO(free_opt) rocksdb_options_t *opt = with_more(make_options(recovery), recovery);
 
 	return rocksdb_open(opt, dir, why);
 }

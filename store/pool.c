@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-enum { PIECE_BYTES = 1 << 20 };
+enum { PIECE_BYTES = 2 << 20 }; /* a huge page, where there are any */
 
 struct hr_pool_piece {
 	struct hr_pool_piece *next;
@@ -33,7 +33,7 @@ size_t hr_pool_bytes(const struct hr_pool *p, uint8_t grade)
 static void *cut(struct hr_pool *p, size_t bytes)
 {
 	if (p->pieces == NULL || p->piece_used + bytes > sizeof p->pieces->bytes) {
-		struct hr_pool_piece *piece = hr_alloc(1, sizeof *piece);
+		struct hr_pool_piece *piece = hr_alloc_blank(1, sizeof *piece);
 
 		piece->next = p->pieces;
 		p->pieces = piece;

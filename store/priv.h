@@ -33,16 +33,16 @@ struct hr_store {
 
 /** One record of a barrier, ready to be written. */
 struct hr_change {
-	uint8_t *value; /* u32 CRC | bytes; NULL: delete */
+	const uint8_t *value; /* u32 CRC | bytes; NULL: delete */
 	size_t value_len;
 	struct hr_hash128 hash; /* its part of the digest; zero for delete */
 	uint32_t number;
 	uint8_t cls;
-	bool sealed; /* hash and CRC are there; hr_changes_sorted sees to it */
 };
 
-/** The changes by key, ascending; hr_changes_count() of them; hr_free() it. */
-struct hr_change *hr_changes_sorted(const struct hr_changes *c);
+/** Hands over the changes by key, ascending; what is handed over is good for the call. */
+typedef void hr_change_fn(void *ctx, const struct hr_change *change);
+void hr_changes_sealed(const struct hr_changes *c, hr_change_fn *visit, void *ctx);
 
 void hr_record_key(uint8_t key[HR_KEY_RECORD], uint8_t cls, uint32_t number);
 /** Part of the digest: hash of class | u32 number, little-endian | bytes. named holds just that. */

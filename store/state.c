@@ -192,21 +192,25 @@ static void order_key(uint8_t key[9], uint64_t barrier)
 	memcpy(key + 1, &big, sizeof big);
 }
 
-/* Puts the records into the batch in order, and moves the digest from the old ones to the new. */
-static void add_records(struct hr_store *s, rocksdb_writebatch_t *batch, const struct hr_change *change, size_t count)
+struct filling {
+	struct hr_store *s;
+	rocksdb_writebatch_t *batch;
+};
+
+/* Puts a record into the batch, and moves the digest from the old one to the new. */
+static void add_record(void *ctx, const struct hr_change *change)
 {
+	const struct filling *f = ctx;
+	struct hr_store *s = f->s;
 	uint8_t key[HR_KEY_RECORD];
 
-	for (size_t i = 0; i < count; i++, change++) {
-		s->digest = hr_hash128_sub(s->digest, exchange_hash(s, change->cls, change->number, change->hash));
-		s->digest = hr_hash128_add(s->digest, change->hash);
-		hr_record_key(key, change->cls, change->number);
-		if (change->value != NULL)
-			rocksdb_writebatch_put(batch, (const char *)key, sizeof key, (const char *)change->value,
-			                       change->value_len);
-		else
-			rocksdb_writebatch_delete(batch, (const char *)key, sizeof key);
-	}
+	s->digest = hr_hash128_sub(s->digest, exchange_hash(s, change->cls, change->number, change->hash));
+	s->digest = hr_hash128_add(s->digest, change->hash);
+	hr_record_key(key, change->cls, change->number);
+	if (change->value != NULL)
+		rocksdb_writebatch_put(f->batch, (const char *)key, sizeof key, (const char *)change->value, change->value_len);
+	else
+		rocksdb_writebatch_delete(f->batch, (const char *)key, sizeof key);
 }
 
 /* What the digest of the barrier is, and how it was come to. */
@@ -228,10 +232,10 @@ static void add_order(rocksdb_writebatch_t *batch, const struct hr_changes *chan
 static void fill_batch(struct hr_store *s, rocksdb_writebatch_t *batch, const struct hr_changes *changes,
                        struct hr_barrier *row)
 {
-	HR_AUTO(hr_auto_free) struct hr_change *sorted = hr_changes_sorted(changes);
 	HR_AUTO(hr_buf_fini) struct hr_buf bytes = {0};
+	struct filling f = {s, batch};
 
-	add_records(s, batch, sorted, hr_changes_count(changes));
+	hr_changes_sealed(changes, add_record, &f);
 	row->digest = s->digest;
 	add_order(batch, changes, row);
 	hr_barrier_encode(row, &bytes);

@@ -30,7 +30,8 @@ struct hr_store;
 struct hr_changes;
 
 struct hr_changes *hr_changes_new(void);
-void hr_changes_free(struct hr_changes *c);
+void hr_changes_free(struct hr_changes *c); /* the memory of two, up to 64 MiB each, is kept for the next. @thread any */
+void hr_changes_reserve(struct hr_changes *c, size_t count); /* so many puts are to come: only saves time */
 /** hr_record_put_fn with ctx = struct hr_changes *. A later put of the same name wins. */
 void hr_changes_put(void *changes, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len);
 /** The order log of this barrier, sealed; copied, the last call wins. Without a call an empty one is written. */

@@ -56,6 +56,8 @@ void hr_decoder_free(struct hr_decoder *d)
 	hr_free(d);
 }
 
+bool hr_decoder_borrows(const struct hr_decoder *d) { return d->format != HR_FORMAT_JSON; }
+
 /* Bytes of the UTF-8 character at p, of two or more bytes; 0 when it is not one. Table 3-7 of the Unicode standard. */
 static size_t utf8_len(const uint8_t *p, size_t left)
 {

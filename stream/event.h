@@ -76,11 +76,15 @@ void hr_decoder_free(struct hr_decoder *d);
  * Decodes and checks one record: its format, then its values by hr_event_check. Protobuf: zero copy; a field that the
  * reader does not know is skipped (the 65th is malformed), of a field that stands twice the last wins. Confluent framing:
  * any schema id; the message must be the first of its schema.
- * @param ret_event  undefined unless accepted
+ * @param ret_event  undefined unless accepted; points into value when hr_decoder_borrows, else into the decoder, until its
+ *                   next call
  * @return HR_ACCEPTED, or why not
  * @thread one decoder, one thread
  */
 enum hr_reject hr_decode(struct hr_decoder *d, const void *value, size_t value_len, struct hr_event *ret_event);
+
+/** Do events point into the records they were decoded from? */
+bool hr_decoder_borrows(const struct hr_decoder *d);
 
 /** The values: user and item 1..256 bytes of UTF-8 without control characters; id and session up to 256 bytes of anything;
  *  kind, time and weight in their bounds. For events that do not come from a decoder. */

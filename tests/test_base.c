@@ -44,6 +44,30 @@ static void buffer_gives_back_what_was_put(void **state)
 	hr_buf_fini(&b);
 }
 
+static void ids_added_at_once_are_those_added_one_by_one(void **state)
+{
+	struct hr_idmap *one = hr_idmap_new(), *all = hr_idmap_new();
+	uint32_t first = 0, again = 0;
+	bool is_new;
+
+	(void)state;
+	for (uint32_t i = 0; i < 100000; i++) {
+		const uint32_t id = i * 7;
+		assert_int_equal(hr_idmap_append(all, &id, sizeof id), hr_idmap_add(one, &id, sizeof id, &is_new));
+	}
+	assert_true(hr_idmap_index(all, &first, &again));
+	for (uint32_t id = 0; id < 1000; id++)
+		assert_int_equal(hr_idmap_find(all, &id, sizeof id), hr_idmap_find(one, &id, sizeof id));
+	assert_int_equal(hr_idmap_add(all, "new", 3, &is_new), 100000);
+	assert_int_equal(hr_idmap_append(all, "more", 4), 100001);
+	assert_int_equal(hr_idmap_append(all, "new", 3), 100002);
+	assert_false(hr_idmap_index(all, &first, &again));
+	assert_int_equal(first, 100000);
+	assert_int_equal(again, 100002);
+	hr_idmap_free(one);
+	hr_idmap_free(all);
+}
+
 static void a_number_is_read_in_its_shortest_form_only(void **state)
 {
 	static const uint8_t longer[] = {0x80, 0x00}, cut[] = {0x80}, wide[] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 2};
@@ -200,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(error_context_goes_in_front),
 		cmocka_unit_test(buffer_gives_back_what_was_put),
+		cmocka_unit_test(ids_added_at_once_are_those_added_one_by_one),
 		cmocka_unit_test(a_number_is_read_in_its_shortest_form_only),
 		cmocka_unit_test(a_blob_longer_than_the_record_fails),
 		cmocka_unit_test(idmap_numbers_ids_in_order_of_sight),

@@ -166,6 +166,62 @@ static void without_training_a_step_is_empty_and_never_due(void **state)
 	hr_intake_free(in);
 }
 
+/* Records of every kind: events, bytes that are none, tombstones, failed ones. bytes holds them. */
+static void make_records(struct hr_record *record, uint8_t bytes[][64], size_t count)
+{
+	for (size_t n = 0; n < count; n++) {
+		struct hr_buf value = {0};
+		struct hr_event e = event(n % 5 == 0 ? "u0" : "u1", n % 7 == 0 ? "i0" : "i1", start_ms + (int64_t)n * 1000);
+
+		e.id = (const uint8_t *)&n, e.id_len = n % 3;
+		hr_event_encode(&e, &value);
+		memcpy(bytes[n], value.p, value.len);
+		record[n] = (struct hr_record){.key = e.user, .key_len = e.user_len, .value = bytes[n], .value_len = value.len,
+		                               .offset = 100 + (int64_t)n, .timestamp_ms = start_ms};
+		if (n % 11 == 3)
+			record[n].value_len = 7;
+		else if (n % 11 == 4)
+			record[n].value = NULL;
+		record[n].failed = n % 11 == 5;
+		hr_buf_fini(&value);
+	}
+}
+
+static void looking_ahead_changes_nothing(void **state)
+{
+	enum { RECORDS = 40 };
+	struct hr_record record[RECORDS];
+	uint8_t bytes[RECORDS][64];
+	struct hr_decoder *protobuf = hr_decoder_new(HR_FORMAT_PROTOBUF, NULL, 0), *json = hr_decoder_new(HR_FORMAT_JSON, NULL, 0);
+
+	(void)state;
+	make_records(record, bytes, RECORDS);
+	for (unsigned way = 0; way < 4; way++) { /* protobuf all, and some left out; the same as JSON, which it is not */
+		struct hr_decoder *decoder = way < 2 ? protobuf : json;
+		struct hr_intake *in = new_intake(), *plain = new_intake();
+
+		hr_intake_fetch(in, record, RECORDS, decoder);
+		for (size_t n = way % 2; n < RECORDS; n += 1 + way % 2) {
+			enum hr_reject why = HR_ACCEPTED, plain_why = HR_ACCEPTED;
+
+			assert_int_equal(hr_intake_record(in, &record[n], decoder, &why),
+			                 hr_intake_record(plain, &record[n], decoder, &plain_why));
+			assert_int_equal(why, plain_why);
+		}
+		struct hr_buf rows[2] = {{0}, {0}};
+		hr_barrier_encode(hr_intake_account(in), &rows[0]);
+		hr_barrier_encode(hr_intake_account(plain), &rows[1]);
+		assert_int_equal(rows[0].len, rows[1].len);
+		assert_memory_equal(rows[0].p, rows[1].p, rows[0].len);
+		hr_buf_fini(&rows[0]);
+		hr_buf_fini(&rows[1]);
+		hr_intake_free(in);
+		hr_intake_free(plain);
+	}
+	hr_decoder_free(protobuf);
+	hr_decoder_free(json);
+}
+
 static struct hr_work *run_to(struct hr_intake *in, int from, int to)
 {
 	struct hr_work *last = NULL;
@@ -457,6 +513,7 @@ int main(void)
 		cmocka_unit_test(a_broker_timestamp_at_the_end_of_time_refuses_no_event),
 		cmocka_unit_test(a_step_is_due_after_every_events),
 		cmocka_unit_test(without_training_a_step_is_empty_and_never_due),
+		cmocka_unit_test(looking_ahead_changes_nothing),
 		cmocka_unit_test(fresh_histories_learn_only_inside_the_window),
 		cmocka_unit_test(a_state_loaded_from_a_barrier_goes_on_with_the_same_steps),
 		cmocka_unit_test(the_order_log_names_every_record_and_step),
