@@ -96,7 +96,7 @@
 	X(train_start_up_batch, "train.start_up_batch", U32, "1024", 16, 1000000, T, "events", \
 	  "Events in a step of these epochs.") \
 	X(train_start_up_rate, "train.start_up_rate", F32, "0.003", 0, 1, T, "", \
-	  "Highest model.rate of these epochs; item vectors learn in the same proportion to model.item_rate.") \
+	  "Highest model.rate of these epochs; item vectors learn at 67 times it.") \
 	X(train_lag_max, "train.lag_max", DURATION, "2m", 0, 365 * HR_MS_DAY, 0, "", \
 	  "Steps fall less often while the events read are older than this and the trainer can not keep up; 0: never.") \
 	X(train_workers, "train.workers", U32, "1", 0, 256, 0, "threads", \
@@ -118,7 +118,7 @@
 	X(model_masked_item, "model.masked_item", F32, "0", 0, 100, T, "weight", \
 	  "Weight of the masked-item loss; 0 switches it off.") \
 	X(model_triplet, "model.triplet", F32, "0", 0, 100, T, "weight", "Weight of the triplet loss; 0 switches it off.") \
-	X(model_negatives, "model.negatives", U32, "512", 1, 65536, T, "items", \
+	X(model_negatives, "model.negatives", U32, "2048", 1, 65536, T, "items", \
 	  "Items drawn uniformly as negatives, shared by a batch; the batch's own targets are negatives too.") \
 	X(model_full_softmax_below, "model.full_softmax_below", U32, "2048", 0, 1000000, T, "items", \
 	  "Smaller catalogues are ranked whole in the next-item loss, without sampling.") \

@@ -17,7 +17,7 @@ struct hr_model_config hr_model_defaults(void)
 		.views = 0.1f,
 		.masked_item = 0,
 		.triplet = 0,
-		.negatives = 512,
+		.negatives = 2048,
 		.full_softmax_below = 2048,
 		.view_histories = 64,
 		.informed_views = 0,

@@ -90,7 +90,7 @@ uint64_t hr_trainer_steps(const struct hr_trainer *t);
 bool hr_trainer_frozen(const struct hr_trainer *t); /* part of the state */
 void hr_trainer_thaw(struct hr_trainer *t);         /* learning goes on from the next step */
 
-/** Start-up training: this rate instead of the configured one, item rows in the same proportion, and no slow weights, until
+/** Start-up training: this rate instead of the configured one, item rows at a multiple of it, and no slow weights, until
  * called with 0. Part of the state. */
 void hr_trainer_rate(struct hr_trainer *t, float rate);
 

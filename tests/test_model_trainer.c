@@ -311,14 +311,13 @@ static void a_second_collect_without_a_change_is_empty(void **state)
 
 static void item_rows_follow_the_start_up_rate(void **state)
 {
-	struct hr_model_config usual = small_config(), quarter = small_config();
+	struct hr_model_config usual = small_config(), set_so = small_config();
 	struct hr_batch b = {0};
 
 	(void)state;
-	usual.rate = 4e-3f;
-	quarter.rate = 1e-3f;
-	quarter.item_rate = usual.item_rate / 4;
-	struct hr_trainer *told = new_trainer(&usual), *set = new_trainer(&quarter);
+	set_so.rate = 1e-3f;
+	set_so.item_rate = 67e-3f;
+	struct hr_trainer *told = new_trainer(&usual), *set = new_trainer(&set_so);
 	add_items(told, 30);
 	add_items(set, 30);
 	hr_trainer_rate(told, 1e-3f);

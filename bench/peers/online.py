@@ -19,7 +19,7 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
-D, HEADS, WINDOW, DROPOUT, NEGATIVES, EVERY, VIEWS, DAY = 64, 2, 50, 0.4, 512, 32, 64, 86400
+D, HEADS, WINDOW, DROPOUT, NEGATIVES, EVERY, VIEWS, DAY = 64, 2, 50, 0.4, 2048, 32, 64, 86400
 EDGES = torch.tensor([0, 1, 2, 4, 8, 15, 31, 61, 121, 241, 481])  # days
 
 
