@@ -81,6 +81,13 @@ static int64_t now_ms(void *ctx)
 	return stream_ms == INT64_MIN ? 0 : stream_ms;
 }
 
+static const char *space(void *ctx)
+{
+	const struct hr_pipeline *p = ctx;
+
+	return p->manifest.space;
+}
+
 static const char *lineage(void *ctx)
 {
 	const struct hr_pipeline *p = ctx;
@@ -147,7 +154,7 @@ static void model_json(void *ctx, struct hr_buf *out)
 	for (int s = 0; s < HR_SLICES; s++)
 		(void)json_object_set_new(quality, hr_slice_name((enum hr_slice)s), quality_json(p->metrics, (enum hr_slice)s));
 	json_t *all = json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:i,s:i},s:o,s:o}", "lineage", p->manifest.lineage, "space",
-	                        p->manifest.lineage, "kernels", hr_trainer_kernels(p->trainer), "encoder", "width",
+	                        p->manifest.space, "kernels", hr_trainer_kernels(p->trainer), "encoder", "width",
 	                        (int)c->model_width, "heads", (int)c->model_heads, "blocks", (int)c->model_blocks, "window",
 	                        (int)c->history_length, "state", state_json(p), "quality", quality);
 	char *text = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(6));
@@ -187,6 +194,7 @@ struct hr_backend hr_pipeline_backend(struct hr_pipeline *p)
 	                           .item = item,
 	                           .now_ms = now_ms,
 	                           .lineage = lineage,
+	                           .space = space,
 	                           .model_json = model_json,
 	                           .metrics = metrics,
 	                           .ready = ready,

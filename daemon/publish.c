@@ -120,7 +120,7 @@ static void send_message(struct hr_pipeline *p, const struct hr_snapshot *s, con
 	const struct hr_header headers[HEADERS] = {
 		{"content-type", "application/x-protobuf", strlen("application/x-protobuf")},
 		{"headrace-version", version, (size_t)version_len},
-		{"headrace-space", p->manifest.lineage, strlen(p->manifest.lineage)},
+		{"headrace-space", p->manifest.space, strlen(p->manifest.space)},
 	};
 
 	hr_buf_clear(b);
@@ -148,7 +148,7 @@ static void send_vector(struct hr_pipeline *p, const struct hr_snapshot *s, Head
 	e.encoding = HEADRACE__V1__ENCODING__F32;
 	e.vector = (ProtobufCBinaryData){.len = 4 * s->width, .data = bytes};
 	e.norm = 1;
-	e.space = p->manifest.lineage;
+	e.space = p->manifest.space;
 	e.version = &version;
 	e.watermark_ms = s->watermark_ms;
 	e.events = events;
@@ -271,7 +271,7 @@ static void send_marker(struct hr_pipeline *p, const struct hr_snapshot *s, cons
 	version.lineage = p->manifest.lineage;
 	version.barrier = s->barrier;
 	r.version = &version;
-	r.space = p->manifest.lineage;
+	r.space = p->manifest.space;
 	r.items = p->publisher->items;
 	r.users = p->publisher->users;
 	r.watermark_ms = s->watermark_ms;

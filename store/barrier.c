@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { BARRIER_VERSION = 1, MANIFEST_VERSION = 2 };
+enum { BARRIER_VERSION = 1, MANIFEST_VERSION = 3 };
 enum { PARTITION_BYTES_MIN = 4 + 3 * 8 + 5 * 8 + 1 }; /* without a rejected record */
 
 void hr_barrier_fini(struct hr_barrier *b)
@@ -200,6 +200,7 @@ void hr_manifest_encode(const struct hr_manifest *m, struct hr_buf *out)
 	hr_buf_u32(out, HR_STATE_FORMAT);
 	hr_buf_blob(out, m->settings, strlen(m->settings));
 	hr_buf_blob(out, m->lineage, strlen(m->lineage));
+	hr_buf_blob(out, m->space, strlen(m->space));
 	hr_buf_blob(out, m->kernels, strlen(m->kernels));
 	hr_buf_u32(out, m->partitions);
 	hr_buf_u64(out, m->seed);
@@ -221,6 +222,14 @@ static bool decode_text(struct hr_cursor *c, char *to, size_t room, const char *
 	return true;
 }
 
+static bool decode_id(struct hr_cursor *c, char to[HR_LINEAGE_CHARS + 1], const char *what, struct hr_error *err)
+{
+	if (!decode_text(c, to, HR_LINEAGE_CHARS + 1, what, err))
+		return false;
+	return (strlen(to) == HR_LINEAGE_CHARS && strspn(to, "0123456789abcdef") == HR_LINEAGE_CHARS) ||
+	       hr_fail(err, HR_E_FORMAT, "%s \"%s\" is not %u hex digits", what, to, HR_LINEAGE_CHARS);
+}
+
 static bool decode_manifest(struct hr_cursor *c, struct hr_manifest *m, struct hr_error *err)
 {
 	const size_t len = c->left;
@@ -233,11 +242,9 @@ static bool decode_manifest(struct hr_cursor *c, struct hr_manifest *m, struct h
 		return hr_fail(err, HR_E_FORMAT, "the state has format %" PRIu32 ", this program reads format %u",
 		               format, HR_STATE_FORMAT);
 	if (!decode_text(c, m->settings, sizeof m->settings, "settings", err) ||
-	    !decode_text(c, m->lineage, sizeof m->lineage, "lineage", err) ||
+	    !decode_id(c, m->lineage, "lineage", err) || !decode_id(c, m->space, "space", err) ||
 	    !decode_text(c, m->kernels, sizeof m->kernels, "kernel set", err))
 		return false;
-	if (strlen(m->lineage) != HR_LINEAGE_CHARS || strspn(m->lineage, "0123456789abcdef") != HR_LINEAGE_CHARS)
-		return hr_fail(err, HR_E_FORMAT, "lineage \"%s\" is not %u hex digits", m->lineage, HR_LINEAGE_CHARS);
 	m->partitions = hr_cur_u32(c);
 	m->seed = hr_cur_u64(c);
 	if (c->failed || c->left != 0)

@@ -7,7 +7,7 @@
  *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events; (m << 2 | 3) = a mark: 0 learning
  *   that had stopped goes on from the next step, 1 the backlog of a start-up begins, 2 it ends and start-up training begins.
  * Order row, one a barrier: u8 version (1) | u64 digest hi | u64 digest lo | u64 events | u64 steps | i64 wall_ms | order log.
- * Manifest: u8 version (2) | u32 format | blob settings | blob lineage | blob kernels | u32 partitions | u64 seed.
+ * Manifest: u8 version (3) | u32 format | blob settings | blob lineage | blob space | blob kernels | u32 partitions | u64 seed.
  */
 #ifndef HR_STORE_BARRIER_H
 #define HR_STORE_BARRIER_H
@@ -61,7 +61,8 @@ struct hr_manifest {
 	char settings[HR_SETTINGS_BYTES]; /* every one that training depends on: "key=value\n" each. "": any will do */
 	uint64_t seed;
 	uint32_t partitions;
-	char lineage[HR_LINEAGE_CHARS + 1]; /* hex; made at the empty state */
+	char lineage[HR_LINEAGE_CHARS + 1]; /* hex; made at the empty state, and anew by a restore: a barrier number is used once */
+	char space[HR_LINEAGE_CHARS + 1];   /* the first lineage: vectors of a restored state are comparable with those before */
 	char kernels[32]; /* kernel set; a change withdraws the claim of equal bytes, aloud, but is not refused */
 };
 

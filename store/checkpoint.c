@@ -279,8 +279,9 @@ static bool swap(struct restoring *r, struct hr_error *err)
 		return false;
 	if (!write_note(r, "linking", err) || !each_file(r, drop, err) || !bring_files(r, err))
 		return false;
-	return (unlinkat(r->dir, "RESTORING", 0) == 0 && fsync(r->dir) == 0) ||
-	       hr_fail(err, HR_E_STORE, "could not remove %s/RESTORING: %s", r->path, strerror(errno));
+	/* Complete: the next one that opens the state gives it a lineage of its own. */
+	return (renameat(r->dir, "RESTORING", r->dir, "RESTORED") == 0 && fsync(r->dir) == 0) ||
+	       hr_fail(err, HR_E_STORE, "could not rename %s/RESTORING: %s", r->path, strerror(errno));
 }
 
 bool hr_checkpoint_restore(const char *dir, uint64_t barrier, struct hr_error *err)

@@ -162,6 +162,19 @@ bool hr_store_manifest(struct hr_store *s, const struct hr_manifest *m, struct h
 	return why == NULL || hr_fail(err, HR_E_STORE, "could not write the manifest: %s", why);
 }
 
+/* A state that was taken back takes another way from here than the one it went before: (lineage, barrier) names one refresh. */
+static bool begin_lineage(struct hr_store *s, struct hr_manifest *m, struct hr_error *err)
+{
+	char note[4096];
+
+	(void)snprintf(note, sizeof note, "%s/RESTORED", s->dir);
+	if (access(note, F_OK) != 0)
+		return true;
+	make_lineage(m);
+	return hr_store_manifest(s, m, err) &&
+	       (unlink(note) == 0 || hr_fail(err, HR_E_STORE, "could not remove %s: %s", note, strerror(errno)));
+}
+
 static bool settle_manifest(struct hr_store *s, struct hr_manifest *m, struct hr_error *err)
 {
 	HR_AUTO(hr_buf_fini) struct hr_buf bytes = {0};
@@ -174,6 +187,7 @@ static bool settle_manifest(struct hr_store *s, struct hr_manifest *m, struct hr
 	if (!found && is_empty(s)) {
 		if (m->lineage[0] == '\0')
 			make_lineage(m);
+		memcpy(m->space, m->lineage, sizeof m->space);
 		return hr_store_manifest(s, m, err);
 	}
 	if (!found)
@@ -185,7 +199,7 @@ static bool settle_manifest(struct hr_store *s, struct hr_manifest *m, struct hr
 		               "%s since the state was made: what it learned depends on that; set it as it was, or make a new state from "
 		               "the log (headraced replay)", what);
 	*m = held;
-	return true;
+	return begin_lineage(s, m, err);
 }
 
 static bool read_row(struct hr_store *s, struct hr_barrier *ret_row, struct hr_error *err)

@@ -149,6 +149,7 @@ static struct hr_manifest make_manifest(void)
 	                            .seed = 42,
 	                            .partitions = 12,
 	                            .lineage = "0123456789abcdef0123456789abcdef",
+	                            .space = "fedcba9876543210fedcba9876543210",
 	                            .kernels = "avx2-fma"};
 }
 

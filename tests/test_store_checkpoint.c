@@ -72,12 +72,27 @@ static void assert_is_at_2(struct fixture *f, struct hr_hash128 digest)
 	close_store(f);
 }
 
+/* Opened once more, it is the same lineage. */
+static void assert_is_begun(struct fixture *f)
+{
+	char lineage[HR_LINEAGE_CHARS + 1];
+
+	memcpy(lineage, f->manifest.lineage, sizeof lineage);
+	(void)open_and_load(f);
+	assert_string_equal(f->manifest.lineage, lineage);
+	close_store(f);
+}
+
 static void a_restored_state_is_the_one_of_the_checkpoint_and_goes_on(void **state)
 {
 	struct fixture *f = *state;
 	const struct hr_hash128 digest = make_state(f);
 	struct fixture old = {0};
+	char lineage[HR_LINEAGE_CHARS + 1], space[HR_LINEAGE_CHARS + 1];
 
+	memcpy(lineage, f->manifest.lineage, sizeof lineage);
+	memcpy(space, f->manifest.space, sizeof space);
+	assert_string_equal(space, lineage);
 	for (int again = 0; again < 3; again++) { /* the checkpoint is not used up, and the tables it shares are not harmed */
 		if (!hr_checkpoint_restore(f->dir, 2, &f->err))
 			fail_msg("%s", f->err.msg);
@@ -88,6 +103,10 @@ static void a_restored_state_is_the_one_of_the_checkpoint_and_goes_on(void **sta
 			close_store(&old);
 		}
 		assert_is_at_2(f, digest);
+		assert_string_not_equal(f->manifest.lineage, lineage); /* each life after a restore is one of its own */
+		memcpy(lineage, f->manifest.lineage, sizeof lineage);
+		assert_string_equal(f->manifest.space, space);
+		assert_is_begun(f);
 	}
 }
 
