@@ -153,8 +153,16 @@ void hr_ingest_barrier(struct hr_pipeline *p)
 
 static void describe_item(struct hr_pipeline *p, const struct hr_record *r)
 {
-	if (r->value == NULL || r->value_len > HR_RECORD_MAX)
-		return; /* a withdrawn item keeps its last title */
+	if (r->failed)
+		return;
+	if (r->value == NULL) {
+		hr_intake_lock(p->intake);
+		hr_intake_item_gone(p->intake, r->key, r->key == NULL ? 0 : r->key_len);
+		hr_intake_unlock(p->intake);
+		return;
+	}
+	if (r->value_len > HR_RECORD_MAX)
+		return;
 	Headrace__V1__Item *item = headrace__v1__item__unpack(NULL, r->value_len, r->value);
 	if (item == NULL)
 		return;

@@ -33,6 +33,7 @@ struct hr_intake {
 	uint32_t every;            /* events between steps now */
 	struct hr_epochs *epochs;  /* start-up; otherwise NULL */
 	struct hr_epochs_place place; /* of epochs, as loaded */
+	int64_t expired_day;       /* of stream time: items were looked through at its first step */
 	struct hr_buf window;      /* of the schedule, as loaded: numbers of users that come later */
 	bool stepped;              /* a step of start-up since the last barrier */
 	struct hr_barrier account; /* positions and counts as of now */
@@ -50,11 +51,14 @@ struct hr_intake {
 	_Atomic int phase; /* enum hr_phase */
 };
 
+static int64_t day_of(int64_t time_ms) { return time_ms == INT64_MIN ? INT64_MIN : time_ms / INT64_C(86400000); }
+
 struct hr_intake *hr_intake_new(const struct hr_intake_config *config)
 {
 	struct hr_intake *in = hr_alloc(1, sizeof *in);
 
 	in->config = *config;
+	in->expired_day = INT64_MIN;
 	(void)pthread_mutex_init(&in->lock, NULL);
 	in->histories = hr_histories_new(config->history_length);
 	in->catalogue = hr_catalogue_new(config->min_count);
@@ -353,13 +357,21 @@ void hr_intake_item(struct hr_intake *in, const void *id, size_t id_len, const c
 	hr_catalogue_describe(in->described, row, title, category, category_count, tag, tag_count, price);
 }
 
+void hr_intake_item_gone(struct hr_intake *in, const void *id, size_t id_len)
+{
+	const uint32_t row = hr_catalogue_find(in->described, id, id_len);
+
+	if (row != HR_NONE)
+		hr_catalogue_undescribe(in->described, row);
+}
+
 bool hr_intake_described(struct hr_intake *in, const void *id, size_t id_len, struct hr_item *ret_item)
 {
 	const uint32_t row = hr_catalogue_find(in->described, id, id_len);
 
 	if (row != HR_NONE)
 		*ret_item = hr_catalogue_get(in->described, row);
-	return row != HR_NONE;
+	return row != HR_NONE && ret_item->described;
 }
 
 /* ---- start-up ---- */
@@ -419,10 +431,29 @@ static void start_up_step(struct hr_intake *in, struct hr_work *w)
 
 /* ---- steps ---- */
 
+/* At the first step of each day of stream time: a step is at the same place in every replay. */
+static void expire_items(struct hr_intake *in, struct hr_work *w)
+{
+	const int64_t now_ms = in->account.watermark_ms;
+
+	if (in->config.expire_ms == 0 || day_of(now_ms) == in->expired_day)
+		return;
+	in->expired_day = day_of(now_ms);
+	for (uint32_t row = 0; row < hr_catalogue_count(in->catalogue); row++) {
+		const struct hr_item item = hr_catalogue_get(in->catalogue, row);
+		if (!item.admitted || now_ms - item.last_ms < in->config.expire_ms)
+			continue;
+		hr_catalogue_expire(in->catalogue, row);
+		w->expired = hr_grow(w->expired, &w->expired_cap, w->expired_count + 1, sizeof *w->expired);
+		w->expired[w->expired_count++] = row;
+	}
+}
+
 struct hr_work *hr_intake_step(struct hr_intake *in)
 {
 	struct hr_work *w = in->open;
 
+	expire_items(in, w);
 	switch (hr_intake_phase(in)) {
 	case HR_PHASE_BACKLOG: w->mute = true; break;
 	case HR_PHASE_START_UP: start_up_step(in, w); break;
@@ -538,6 +569,7 @@ bool hr_intake_resume(struct hr_intake *in, const struct hr_barrier *row, struct
 	hr_barrier_fini(&in->account);
 	hr_barrier_copy(&in->account, row);
 	atomic_store(&in->stream_ms, row->watermark_ms);
+	in->expired_day = day_of(row->watermark_ms);
 	struct hr_cursor c = {.p = in->window.p, .left = in->window.len};
 	if (!hr_schedule_read(in->schedule, &c, hr_histories_count(in->histories), err))
 		return false;

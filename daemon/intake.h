@@ -29,6 +29,7 @@
 struct hr_intake_config {
 	uint16_t history_length;
 	uint32_t min_count;
+	int64_t expire_ms;       /* an item not seen for so long, in stream time, is no longer one; 0: never */
 	uint32_t positions;      /* the encoder's window */
 	uint32_t every, window;  /* events; every 0: no training, steps are empty and close at barriers only */
 	float rehearsal;         /* rehearsed histories for each fresh one */
@@ -81,6 +82,9 @@ enum hr_outcome hr_intake_event(struct hr_intake *in, const struct hr_event *eve
  */
 void hr_intake_item(struct hr_intake *in, const void *id, size_t id_len, const char *title, const char *const *category,
                     size_t category_count, const char *const *tag, size_t tag_count, double price);
+
+/** What was said about an item is taken back. */
+void hr_intake_item_gone(struct hr_intake *in, const void *id, size_t id_len);
 
 /** False: nothing was said about it. ret_item borrowed until the next hr_intake_item. Under the lock. */
 bool hr_intake_described(struct hr_intake *in, const void *id, size_t id_len, struct hr_item *ret_item);

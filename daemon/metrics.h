@@ -16,7 +16,8 @@
 	X(BARRIER_BYTES, "barrier_bytes_total", NULL, "Bytes of records written by barriers.") \
 	X(PUBLISHED_ITEMS, "published_vectors_total", "kind=\"item\"", "Vectors acknowledged by the output topics.") \
 	X(PUBLISHED_USERS, "published_vectors_total", "kind=\"user\"", "Vectors acknowledged by the output topics.") \
-	X(TOMBSTONES, "published_tombstones_total", NULL, "Null values sent for forgotten users.") \
+	X(TOMBSTONES, "published_tombstones_total", NULL, "Null values sent for forgotten users and expired items.") \
+	X(EXPIRED, "items_expired_total", NULL, "Items that were not seen for admit.expire_after.") \
 	X(QUEUE_WAITS, "train_queue_waits_total", NULL, "Times that ingest waited because the trainer's queue was full.") \
 	X(OTHER_KEYS, "events_key_mismatch_total", NULL, "Events whose record's key is not their user: their order is not kept.") \
 	X(COMMIT_FAILURES, "kafka_commit_failures_total", NULL, "Offset commits for lag tools that the broker refused.")

@@ -60,6 +60,7 @@ struct hr_intake_config hr_config_intake(const struct hr_config *c)
 {
 	return (struct hr_intake_config){.history_length = (uint16_t)c->history_length,
 	                                 .min_count = c->admit_min_count,
+	                                 .expire_ms = (int64_t)c->admit_expire_after,
 	                                 .positions = c->history_length,
 	                                 .every = c->train_every,
 	                                 .window = c->train_window,

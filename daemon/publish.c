@@ -1,7 +1,7 @@
 /* daemon/publish.c - the publisher thread: what moved since the last refresh goes to the output topics.
  *
  * A refresh is one durable barrier: item vectors whose direction moved by more than output.min_shift (1 - cosine) since they
- * were last sent, the vectors of users with new events, tombstones for the forgotten, then a marker record. Its version is
+ * were last sent, the vectors of users with new events, tombstones for the forgotten and the expired, then a marker record. Its version is
  * (lineage, barrier). When several barriers wait, the newest model is sent for the users of all of them. Sending again after
  * a crash gives the same bytes for the same version: everything comes from the barrier's snapshot and records.
  */
@@ -22,7 +22,8 @@ struct hr_publisher {
 	struct hr_sink *sink;
 	/* ---- publisher thread only ---- */
 	float *sent;    /* (rows, width) item vectors as last sent; a zero row was never sent */
-	size_t sent_cap;
+	uint8_t *gone;  /* (rows) 1: expired, and a null value was sent */
+	size_t sent_cap, gone_cap;
 	struct hr_buf packed;
 	uint64_t items, users, tombstones; /* of the refresh under way */
 	int64_t stuck_us;  /* since when the broker takes nothing; 0: it does */
@@ -84,6 +85,7 @@ void hr_publisher_close(struct hr_publisher *pub)
 	if (pub->sink != NULL)
 		hr_sink_close(pub->sink, FLUSH_MS);
 	hr_free(pub->sent);
+	hr_free(pub->gone);
 	hr_buf_fini(&pub->packed);
 	hr_free(pub);
 }
@@ -186,6 +188,33 @@ static void send_items(struct hr_pipeline *p, const struct hr_snapshot *s)
 		send_vector(p, s, HEADRACE__V1__ENTITY__ITEM, id, item.id_len, now, s->events[row]);
 		memcpy(sent, now, s->width * sizeof *sent);
 		pub->items++;
+	}
+}
+
+/* A null value for each item that expired, once a run: one that was sent and not acknowledged before a crash is sent again. The
+ * catalogue is ahead of the snapshot: an item that is back in it already gets its vector with the next refresh. */
+static void send_expired(struct hr_pipeline *p, const struct hr_snapshot *s)
+{
+	struct hr_publisher *pub = p->publisher;
+	uint8_t id[HR_ID_MAX];
+
+	if (p->config->admit_expire_after == 0)
+		return;
+	pub->gone = hr_grow(pub->gone, &pub->gone_cap, s->rows, 1);
+	for (size_t row = 0; row < s->rows; row++) {
+		pub->gone[row] &= !s->live[row];
+		if (s->live[row] || pub->gone[row])
+			continue;
+		hr_intake_lock(p->intake);
+		const struct hr_item item = hr_catalogue_get(hr_intake_catalogue(p->intake), (uint32_t)row);
+		memcpy(id, item.id, item.id_len);
+		hr_intake_unlock(p->intake);
+		if (!item.expired)
+			continue;
+		send_record(p, p->config->output_items_topic, "item:", id, item.id_len, NULL, 0, NULL, 0);
+		memset(pub->sent + row * s->width, 0, s->width * sizeof *pub->sent);
+		pub->gone[row] = 1;
+		pub->tombstones++;
 	}
 }
 
@@ -310,6 +339,7 @@ static void refresh(struct hr_pipeline *p, struct hr_work *const *works, size_t 
 	pub->items = pub->users = pub->tombstones = 0;
 	hr_crash_point("before-refresh");
 	send_items(p, newest->snapshot);
+	send_expired(p, newest->snapshot);
 	hr_crash_point("in-refresh");
 	send_users(p, newest->snapshot, works, count);
 	hr_crash_point("before-marker");

@@ -83,6 +83,8 @@
 	  "Newest events kept for each user, and seen by the encoder.") \
 	X(admit_min_count, "admit.min_count", U32, "1", 1, 1000000, T, "sightings", \
 	  "Sightings of an item before it gets a vector.") \
+	X(admit_expire_after, "admit.expire_after", DURATION, "0s", 0, 36500 * HR_MS_DAY, T, "", \
+	  "An item not seen for so long, in stream time, is no longer recommended or published, until it is seen again; 0s: never.") \
 	X(train_every, "train.every", U32, "32", 0, 100000, T, "events", \
 	  "One training step after this many events; 0: state only, nothing is trained.") \
 	X(train_window, "train.window", U32, "512", 1, 1000000, T, "events", \

@@ -20,6 +20,7 @@ static void run_step(struct hr_pipeline *p, const struct hr_work *w)
 	struct hr_step_result r;
 
 	hr_work_observe(w, p->trainer, true, NULL);
+	hr_metric_add(hr_metric_of(p->metrics, HR_M_EXPIRED), w->expired_count);
 	hr_work_train(w, p->trainer, &r);
 	if (r.refused)
 		tell_refusal(p, w);

@@ -19,6 +19,7 @@ void hr_work_free(struct hr_work *w)
 	hr_free(w->item);
 	hr_free(w->event);
 	hr_free(w->admission);
+	hr_free(w->expired);
 	hr_free(w->past_item);
 	hr_free(w->past_time_ms);
 	hr_free(w->past_kind);
@@ -81,6 +82,14 @@ static void observe_in_turn(const struct hr_work *w, struct hr_trainer *trainer,
 		hr_trainer_observe(trainer, seen + told, w->event_count - told);
 }
 
+static void observe_at_once(const struct hr_work *w, struct hr_trainer *trainer, const struct hr_observation *seen)
+{
+	hr_trainer_ask(trainer, seen, w->event_count);
+	hr_trainer_count(trainer, seen, w->event_count);
+	for (size_t i = 0; i < w->admission_count; i++)
+		hr_trainer_admit(trainer, w->admission[i].row);
+}
+
 void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool in_turn, const uint8_t *mute)
 {
 	HR_AUTO(hr_auto_free) struct hr_observation *seen = hr_alloc(w->event_count, sizeof *seen);
@@ -91,14 +100,12 @@ void hr_work_observe(const struct hr_work *w, struct hr_trainer *trainer, bool i
 		seen[i] = observation(w, &w->event[i]);
 		seen[i].mute = w->mute || (mute != NULL && mute[i] != 0);
 	}
-	if (in_turn) {
+	if (in_turn)
 		observe_in_turn(w, trainer, seen);
-		return;
-	}
-	hr_trainer_ask(trainer, seen, w->event_count);
-	hr_trainer_count(trainer, seen, w->event_count);
-	for (size_t i = 0; i < w->admission_count; i++)
-		hr_trainer_admit(trainer, w->admission[i].row);
+	else
+		observe_at_once(w, trainer, seen);
+	for (size_t i = 0; i < w->expired_count; i++)
+		hr_trainer_retire(trainer, w->expired[i]);
 }
 
 void hr_work_train(const struct hr_work *w, struct hr_trainer *trainer, struct hr_step_result *ret_result)

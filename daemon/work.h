@@ -41,6 +41,8 @@ struct hr_work {
 	size_t event_count, event_cap;
 	struct hr_work_admission *admission; /* ascending by event */
 	size_t admission_count, admission_cap;
+	uint32_t *expired; /* rows that are no longer live, after the events */
+	size_t expired_count, expired_cap;
 	uint32_t *past_item;
 	int64_t *past_time_ms;
 	uint8_t *past_kind;
@@ -68,7 +70,7 @@ void hr_work_add_event(struct hr_work *w, uint64_t ordinal, uint32_t item, uint8
                        struct hr_history before);
 
 /**
- * New rows, then questions and counters event by event, admissions at their places.
+ * New rows, then questions and counters event by event, admissions at their places; then rows that expired.
  * @param in_turn  false: all events are ranked before any is learned or admitted
  * @param mute     for each event: 1 = learned, but not asked; NULL: as configured
  */

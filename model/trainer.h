@@ -30,7 +30,7 @@ const char *hr_trainer_kernels(const struct hr_trainer *t); /* name of the kerne
 void hr_trainer_item(struct hr_trainer *t, uint32_t row, uint64_t id_hash);
 /** The item may now be predicted, drawn as a negative, ranked and recommended. */
 void hr_trainer_admit(struct hr_trainer *t, uint32_t row);
-/** The opposite: withdrawn or expired. */
+/** The opposite: expired. */
 void hr_trainer_retire(struct hr_trainer *t, uint32_t row);
 
 /**

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "store/pages.h"
 
-enum { RECORD_VERSION = 1, FLAG_ADMITTED = 1, FLAG_WITHDRAWN = 2, FLAGS = 3 };
+enum { RECORD_VERSION = 1, FLAG_ADMITTED = 1, FLAG_EXPIRED = 2 };
 
 /* Title, categories and tags in one block: the pointers, then the strings. */
 struct detail {
@@ -97,7 +97,8 @@ struct hr_item hr_catalogue_get(const struct hr_catalogue *c, uint32_t row)
 	                       .first_ms = r->first_ms,
 	                       .last_ms = r->last_ms,
 	                       .admitted = (r->flags & FLAG_ADMITTED) != 0,
-	                       .withdrawn = (r->flags & FLAG_WITHDRAWN) != 0,
+	                       .expired = (r->flags & FLAG_EXPIRED) != 0,
+	                       .described = d != NULL,
 	                       .title = ""};
 
 	item.id = hr_idmap_id(c->ids, row, &item.id_len);
@@ -135,9 +136,9 @@ bool hr_catalogue_count_event(struct hr_catalogue *c, uint32_t row, int64_t time
 	if (time_ms > r->last_ms)
 		r->last_ms = time_ms;
 	hr_dirty_mark(&c->dirty, row);
-	if ((r->flags & FLAG_ADMITTED) != 0 || r->events < c->min_count)
+	if ((r->flags & FLAG_ADMITTED) != 0 || (r->flags == 0 && r->events < c->min_count))
 		return false;
-	r->flags |= FLAG_ADMITTED;
+	r->flags = FLAG_ADMITTED;
 	return true;
 }
 
@@ -192,13 +193,22 @@ void hr_catalogue_describe(struct hr_catalogue *c, uint32_t row, const char *tit
 	for (size_t i = 0; i < tag_count; i++)
 		*to++ = (struct text){tag[i], strlen(tag[i])};
 	set_detail(at(c, row), text, (uint16_t)category_count, (uint16_t)tag_count, price);
-	at(c, row)->flags &= (uint8_t)~FLAG_WITHDRAWN;
 	hr_dirty_mark(&c->dirty, row);
 }
 
-void hr_catalogue_withdraw(struct hr_catalogue *c, uint32_t row)
+void hr_catalogue_undescribe(struct hr_catalogue *c, uint32_t row)
 {
-	at(c, row)->flags |= FLAG_WITHDRAWN;
+	struct row *r = at(c, row);
+
+	hr_free(r->detail);
+	r->detail = NULL;
+	hr_dirty_mark(&c->dirty, row);
+}
+
+void hr_catalogue_expire(struct hr_catalogue *c, uint32_t row)
+{
+	HR_ASSERT((at(c, row)->flags & FLAG_ADMITTED) != 0);
+	at(c, row)->flags = FLAG_EXPIRED;
 	hr_dirty_mark(&c->dirty, row);
 }
 
@@ -304,8 +314,8 @@ static bool check_raw(const struct hr_catalogue *c, const struct raw *r, struct 
 	if (hr_idmap_find(c->ids, r->id.p, r->id.len) != HR_NONE)
 		return hr_fail(err, HR_E_FORMAT, "its id belongs to item %" PRIu32 " already",
 		               hr_idmap_find(c->ids, r->id.p, r->id.len));
-	if (r->flags > FLAGS)
-		return hr_fail(err, HR_E_FORMAT, "flags %u are over %d", r->flags, FLAGS);
+	if (r->flags > FLAG_EXPIRED)
+		return hr_fail(err, HR_E_FORMAT, "flags %u are over %d", r->flags, FLAG_EXPIRED);
 	if (r->first_ms > r->last_ms || (r->events == 0 && r->last_ms != INT64_MIN))
 		return hr_fail(err, HR_E_FORMAT, "%" PRIu64 " events do not run from %" PRId64 " to %" PRId64 " ms",
 		               r->events, r->first_ms, r->last_ms);

@@ -269,6 +269,63 @@ static void fresh_histories_learn_only_inside_the_window(void **state)
 	hr_intake_free(in);
 }
 
+static struct hr_intake *new_expiring(void)
+{
+	struct hr_intake_config c = config;
+
+	c.expire_ms = 2 * 86400000;
+	struct hr_intake *in = hr_intake_new(&c);
+	hr_intake_partition(in, 0, 0);
+	return in;
+}
+
+/* One event, hours after the start, and the step that it closes. */
+static struct hr_work *step_at(struct hr_intake *in, int64_t offset, const char *item, int64_t hours)
+{
+	const struct hr_event e = event("u1", item, start_ms + hours * 3600000);
+	enum hr_reject why;
+
+	assert_int_equal(hr_intake_event(in, &e, 0, offset, e.time_ms, &why), HR_OUT_TRAINED);
+	return hr_intake_step(in);
+}
+
+static bool row_is_live(struct hr_trainer *t, size_t row)
+{
+	struct hr_snapshot *s = hr_trainer_snapshot(t);
+	const bool live = s->live[row] != 0;
+
+	hr_snapshot_unref(s);
+	return live;
+}
+
+static void an_item_not_seen_for_long_expires_until_it_is_seen_again(void **state)
+{
+	static const struct {
+		const char *item;
+		int64_t hours;
+		size_t expired;
+		bool live;
+	} days[] = {{"old", 0, 0, true}, {"other", 1, 0, true}, {"other", 47, 0, true}, {"other", 59, 0, true}, /* the same day */
+	            {"other", 60, 1, false}, {"other", 61, 0, false}, {"other", 84, 0, false}, {"old", 85, 0, true}, {"old", 86, 0, true}};
+	struct hr_intake *in = new_expiring();
+	const struct hr_model_config model = hr_model_defaults();
+	struct hr_trainer *t;
+	struct hr_error err;
+
+	(void)state;
+	assert_true(hr_trainer_new(&model, &t, &err));
+	for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
+		struct hr_work *w = step_at(in, (int64_t)i, days[i].item, days[i].hours);
+		hr_work_observe(w, t, /* in_turn */ true, NULL);
+		assert_int_equal(w->expired_count, days[i].expired);
+		assert_int_equal(row_is_live(t, 0), days[i].live);
+		assert_int_equal(hr_catalogue_get(hr_intake_catalogue(in), 0).expired, !days[i].live);
+		hr_work_free(w);
+	}
+	hr_trainer_free(t);
+	hr_intake_free(in);
+}
+
 static bool load(void *ctx, enum hr_record_class cls, uint32_t number, const void *bytes, size_t len)
 {
 	struct hr_error err;
@@ -318,6 +375,34 @@ static void a_state_loaded_from_a_barrier_goes_on_with_the_same_steps(void **sta
 	hr_work_free(y);
 	hr_work_free(w);
 	hr_work_free(v);
+	hr_work_free(barrier);
+	hr_intake_free(whole);
+	hr_intake_free(again);
+}
+
+/* Items are looked through once a day: a start in the middle of one must not do it again. */
+static void a_loaded_state_expires_the_same_items_at_the_same_step(void **state)
+{
+	struct hr_intake_config c = config;
+	struct hr_intake *whole = new_expiring();
+	struct hr_error err;
+
+	(void)state;
+	c.expire_ms = 2 * 86400000;
+	struct hr_intake *again = hr_intake_new(&c);
+	hr_work_free(step_at(whole, 0, "old", 0));
+	hr_work_free(step_at(whole, 1, "other", 47));
+	struct hr_work *barrier = hr_intake_barrier(whole, 1, 0);
+	hr_changes_each(barrier->changes, put_into, again);
+	if (!hr_intake_resume(again, &barrier->row, &err))
+		fail_msg("%s", err.msg);
+	for (int64_t hours = 48; hours < 100; hours++) {
+		struct hr_work *w = step_at(whole, hours, "other", hours), *v = step_at(again, hours, "other", hours);
+		assert_int_equal(w->expired_count, v->expired_count);
+		hr_work_free(w);
+		hr_work_free(v);
+	}
+	assert_true(hr_catalogue_get(hr_intake_catalogue(again), 0).expired);
 	hr_work_free(barrier);
 	hr_intake_free(whole);
 	hr_intake_free(again);
@@ -516,6 +601,8 @@ int main(void)
 		cmocka_unit_test(looking_ahead_changes_nothing),
 		cmocka_unit_test(fresh_histories_learn_only_inside_the_window),
 		cmocka_unit_test(a_state_loaded_from_a_barrier_goes_on_with_the_same_steps),
+		cmocka_unit_test(an_item_not_seen_for_long_expires_until_it_is_seen_again),
+		cmocka_unit_test(a_loaded_state_expires_the_same_items_at_the_same_step),
 		cmocka_unit_test(the_order_log_names_every_record_and_step),
 		cmocka_unit_test(a_backlog_is_read_whole_then_learned_by_epochs),
 		cmocka_unit_test(a_start_up_goes_on_from_a_barrier_in_its_middle),

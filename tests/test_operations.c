@@ -70,6 +70,46 @@ static void a_forgotten_user_has_no_history_and_a_null_on_the_users_topic(void *
 	stop(p);
 }
 
+static void send_view(struct world *w, const char *item, int64_t days)
+{
+	const struct hr_event e = {.user = (const uint8_t *)"u", .user_len = 1, .item = (const uint8_t *)item, .item_len = strlen(item),
+	                           .kind = HR_KIND_VIEW, .weight = 1, .time_ms = INT64_C(1700000000000) + days * 86400000};
+	struct hr_buf value = {0};
+
+	hr_event_encode(&e, &value);
+	send(w, "u", 1, value.p, value.len);
+	hr_buf_fini(&value);
+}
+
+static void run_until(struct world *w, uint64_t records)
+{
+	struct hr_pipeline *p = start(w);
+
+	wait_for(p, records);
+	stop(p);
+}
+
+static void an_expired_item_has_a_null_on_the_items_topic_until_it_is_back(void **state)
+{
+	struct world *w = *state;
+	const char *topic = w->config.output_items_topic;
+
+	set(&w->config, "admit.expire_after=2d");
+	send_view(w, "tea", 0);
+	send_view(w, "mug", 0);
+	run_until(w, 2);
+	assert_int_equal(newest_value(w, topic, "tea"), 1);
+	send_view(w, "mug", 5);
+	run_until(w, 3);
+	assert_int_equal(newest_value(w, topic, "tea"), 0);
+	assert_int_equal(newest_value(w, topic, "mug"), 1);
+	run_until(w, 3); /* a start sends what is live, and not this */
+	assert_int_equal(newest_value(w, topic, "tea"), 0);
+	send_view(w, "tea", 6);
+	run_until(w, 4);
+	assert_int_equal(newest_value(w, topic, "tea"), 1);
+}
+
 static void another_number_of_partitions_is_refused_or_accepted(void **state)
 {
 	struct world *w = *state;
@@ -143,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_forgotten_user_has_no_history_and_a_null_on_the_users_topic, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_expired_item_has_a_null_on_the_items_topic_until_it_is_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_number_of_partitions_is_refused_or_accepted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_daemon_keeps_checkpoints_and_goes_on_from_a_restored_one, set_up, tear_down),
 	};

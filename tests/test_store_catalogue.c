@@ -50,17 +50,42 @@ static void a_description_is_copied_and_replaced_whole(void **state)
 	hr_catalogue_free(c);
 }
 
-static void a_withdrawn_item_comes_back_when_described(void **state)
+static void an_expired_item_is_admitted_again_by_one_event(void **state)
+{
+	struct hr_catalogue *c = hr_catalogue_new(3);
+	const uint32_t row = hr_catalogue_row(c, "mug", 3);
+
+	(void)state;
+	hr_catalogue_describe(c, row, "Mug", NULL, 0, NULL, 0, 0);
+	for (int i = 1; i <= 4; i++)
+		assert_int_equal(hr_catalogue_count_event(c, row, i), i == 3);
+	assert_false(hr_catalogue_get(c, row).expired);
+	hr_catalogue_expire(c, row);
+	assert_true(hr_catalogue_get(c, row).expired);
+	assert_false(hr_catalogue_get(c, row).admitted);
+	assert_string_equal(hr_catalogue_get(c, row).title, "Mug");
+	assert_true(hr_catalogue_count_event(c, row, 5));
+	assert_false(hr_catalogue_get(c, row).expired);
+	assert_true(hr_catalogue_get(c, row).admitted);
+	assert_false(hr_catalogue_count_event(c, row, 6));
+	assert_int_equal(hr_catalogue_get(c, row).events, 6);
+	hr_catalogue_free(c);
+}
+
+static void what_was_said_of_an_item_can_be_taken_back(void **state)
 {
 	struct hr_catalogue *c = hr_catalogue_new(1);
 	const uint32_t row = hr_catalogue_row(c, "mug", 3);
 
 	(void)state;
-	hr_catalogue_withdraw(c, row);
-	(void)hr_catalogue_count_event(c, row, 1);
-	assert_true(hr_catalogue_get(c, row).withdrawn);
-	hr_catalogue_describe(c, row, "Mug", NULL, 0, NULL, 0, 0);
-	assert_false(hr_catalogue_get(c, row).withdrawn);
+	assert_false(hr_catalogue_get(c, row).described);
+	hr_catalogue_describe(c, row, "Mug", shelf, 1, tags, 1, 4);
+	assert_true(hr_catalogue_get(c, row).described);
+	hr_catalogue_undescribe(c, row);
+	assert_false(hr_catalogue_get(c, row).described);
+	assert_string_equal(hr_catalogue_get(c, row).title, "");
+	assert_int_equal(hr_catalogue_get(c, row).category_count, 0);
+	hr_catalogue_undescribe(c, row);
 	hr_catalogue_free(c);
 }
 
@@ -97,8 +122,8 @@ static void loaded_rows_are_the_collected_ones(void **state)
 			(void)hr_catalogue_count_event(c, row, i + n);
 		if (i % 3 == 0)
 			hr_catalogue_describe(c, row, i % 2 ? "t" : "", shelf, i % 5 / 2, tags, i % 4, i % 7);
-		if (i % 11 == 0)
-			hr_catalogue_withdraw(c, row);
+		if (i % 11 == 0 && hr_catalogue_get(c, row).admitted)
+			hr_catalogue_expire(c, row);
 	}
 	hr_catalogue_collect(c, load_into, again);
 	assert_int_equal(hr_catalogue_count(again), 5000);
@@ -172,7 +197,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_item_is_admitted_once_by_its_nth_event),
 		cmocka_unit_test(a_description_is_copied_and_replaced_whole),
-		cmocka_unit_test(a_withdrawn_item_comes_back_when_described),
+		cmocka_unit_test(an_expired_item_is_admitted_again_by_one_event),
+		cmocka_unit_test(what_was_said_of_an_item_can_be_taken_back),
 		cmocka_unit_test(loaded_rows_are_the_collected_ones),
 		cmocka_unit_test(a_damaged_row_is_refused_or_means_what_it_says),
 		cmocka_unit_test(a_string_with_a_zero_byte_is_refused),
