@@ -14,6 +14,7 @@ struct picture {
 struct sum {
 	double user, item;
 	uint32_t pairs;
+	double last_user, last_item; /* 0: the newest day had no partner */
 };
 
 struct hr_drift {
@@ -33,14 +34,22 @@ static void add_user(struct hr_batch *b, struct hr_history h, int64_t now_ms)
 		             HR_NONE, 0);
 }
 
+static uint32_t long_enough(const struct hr_histories *histories)
+{
+	const uint32_t count = hr_histories_count(histories);
+	uint32_t found = 0;
+
+	for (uint32_t u = 0; u < count; u++)
+		found += hr_histories_len(histories, u) >= HISTORY_MIN;
+	return found;
+}
+
 static void choose_users(struct hr_drift *d, const struct hr_histories *histories, int64_t now_ms)
 {
 	const uint32_t count = hr_histories_count(histories);
-	uint32_t long_enough = 0, seen = 0;
+	const uint32_t every = long_enough(histories) / FIXED_MAX + 1;
+	uint32_t seen = 0;
 
-	for (uint32_t u = 0; u < count; u++)
-		long_enough += hr_histories_len(histories, u) >= HISTORY_MIN;
-	const uint32_t every = long_enough / FIXED_MAX + 1;
 	for (uint32_t u = 0; u < count; u++) {
 		const struct hr_history h = hr_histories_get(histories, u);
 
@@ -49,21 +58,22 @@ static void choose_users(struct hr_drift *d, const struct hr_histories *historie
 	}
 }
 
-static void choose_items(struct hr_drift *d, const struct hr_catalogue *catalogue)
+static void choose_items(struct hr_drift *d, const struct hr_catalogue *catalogue, size_t rows)
 {
-	const uint32_t count = hr_catalogue_count(catalogue), every = count / FIXED_MAX + 1;
+	const uint32_t all = hr_catalogue_count(catalogue), count = all < rows ? all : (uint32_t)rows, every = count / FIXED_MAX + 1;
 
 	for (uint32_t row = 0; row < count && d->items < FIXED_MAX; row += every)
 		if (hr_catalogue_get(catalogue, row).admitted)
 			d->item[d->items++] = row;
 }
 
-struct hr_drift *hr_drift_new(const struct hr_histories *histories, const struct hr_catalogue *catalogue, int64_t now_ms)
+struct hr_drift *hr_drift_new(const struct hr_histories *histories, const struct hr_catalogue *catalogue, size_t rows,
+                              int64_t now_ms)
 {
 	struct hr_drift *d = hr_alloc(1, sizeof *d);
 
 	choose_users(d, histories, now_ms);
-	choose_items(d, catalogue);
+	choose_items(d, catalogue, rows);
 	return d;
 }
 
@@ -79,12 +89,15 @@ void hr_drift_free(struct hr_drift *d)
 	hr_free(d);
 }
 
+bool hr_drift_outgrown(const struct hr_drift *d, const struct hr_histories *histories)
+{
+	return d->users.sequences < FIXED_MAX / 2 && long_enough(histories) > 2 * d->users.sequences;
+}
+
 static struct picture *place_of(struct hr_drift *d, int64_t day) { return &d->picture[(uint64_t)day % DAYS]; }
 
-static void take_picture(struct hr_drift *d, struct hr_trainer *trainer, struct picture *p)
+static void take_picture(struct hr_drift *d, const struct hr_snapshot *s, struct picture *p)
 {
-	struct hr_snapshot *s = hr_trainer_snapshot(trainer);
-
 	d->width = s->width;
 	if (p->user == NULL) {
 		p->user = hr_alloc(d->users.sequences + 1, d->width * sizeof(float));
@@ -94,7 +107,6 @@ static void take_picture(struct hr_drift *d, struct hr_trainer *trainer, struct 
 		hr_snapshot_encode(s, &d->users, p->user);
 	for (size_t i = 0; i < d->items; i++)
 		memcpy(p->item + i * d->width, s->unit + (size_t)d->item[i] * d->width, d->width * sizeof(float));
-	hr_snapshot_unref(s);
 }
 
 /* All vectors have length 1. */
@@ -111,18 +123,21 @@ static void compare(struct hr_drift *d, struct sum *sum, const struct picture *n
 {
 	const struct picture *old = place_of(d, then);
 
+	sum->last_user = sum->last_item = 0;
 	if (old->user == NULL || old->day != then)
 		return;
-	sum->user += mean_cosine(now->user, old->user, d->users.sequences, d->width);
-	sum->item += mean_cosine(now->item, old->item, d->items, d->width);
+	sum->last_user = mean_cosine(now->user, old->user, d->users.sequences, d->width);
+	sum->last_item = mean_cosine(now->item, old->item, d->items, d->width);
+	sum->user += sum->last_user;
+	sum->item += sum->last_item;
 	sum->pairs++;
 }
 
-void hr_drift_day(struct hr_drift *d, struct hr_trainer *trainer, int64_t day)
+void hr_drift_day(struct hr_drift *d, const struct hr_snapshot *snapshot, int64_t day)
 {
 	struct picture *p = place_of(d, day);
 
-	take_picture(d, trainer, p);
+	take_picture(d, snapshot, p);
 	p->day = day;
 	compare(d, &d->after1, p, day - 1);
 	compare(d, &d->after7, p, day - 7);
@@ -138,4 +153,14 @@ struct hr_drift_result hr_drift_tell(const struct hr_drift *d)
 	                                .item7 = d->after7.item / n7,
 	                                .pairs1 = d->after1.pairs,
 	                                .pairs7 = d->after7.pairs};
+}
+
+struct hr_drift_result hr_drift_newest(const struct hr_drift *d)
+{
+	return (struct hr_drift_result){.user1 = d->after1.last_user,
+	                                .item1 = d->after1.last_item,
+	                                .user7 = d->after7.last_user,
+	                                .item7 = d->after7.last_item,
+	                                .pairs1 = d->after1.last_user != 0,
+	                                .pairs7 = d->after7.last_user != 0};
 }

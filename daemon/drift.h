@@ -14,13 +14,18 @@ struct hr_drift_result {
 
 struct hr_drift;
 
-/** Chooses up to 512 users with 3 events or more and up to 512 admitted items, evenly over all. */
-struct hr_drift *hr_drift_new(const struct hr_histories *histories, const struct hr_catalogue *catalogue, int64_t now_ms);
+/** Chooses up to 512 users with 3 events or more and up to 512 admitted items below row `rows`, evenly over all. */
+struct hr_drift *hr_drift_new(const struct hr_histories *histories, const struct hr_catalogue *catalogue, size_t rows,
+                              int64_t now_ms);
 void hr_drift_free(struct hr_drift *d); /* NULL allowed */
 
-/** The model as it is at the end of a day. Days ascend; what is missing has no pair. */
-void hr_drift_day(struct hr_drift *d, struct hr_trainer *trainer, int64_t day);
+/** Fewer than half of the users that there are now, and room for them: another choice would measure better. */
+bool hr_drift_outgrown(const struct hr_drift *d, const struct hr_histories *histories);
 
-struct hr_drift_result hr_drift_tell(const struct hr_drift *d);
+/** The model as it is at the end of a day. Days ascend; what is missing has no pair. */
+void hr_drift_day(struct hr_drift *d, const struct hr_snapshot *snapshot, int64_t day);
+
+struct hr_drift_result hr_drift_tell(const struct hr_drift *d);   /* means over all pairs of days */
+struct hr_drift_result hr_drift_newest(const struct hr_drift *d); /* of the newest day; pairs 1 or 0 */
 
 #endif

@@ -77,7 +77,7 @@ bool hr_evaluate(const struct hr_evaluation_config *config, hr_progress_fn *prog
 	}
 	if (ok) {
 		if (r.drift != NULL) {
-			hr_drift_day(r.drift, r.trainer, r.day);
+			hr_replay_end_day(&r);
 			r.result.drift = hr_drift_tell(r.drift);
 		}
 		*ret_result = r.result;

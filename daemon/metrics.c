@@ -129,6 +129,14 @@ void hr_metrics_quality(struct hr_metrics *m, const struct hr_score *score)
 	}
 }
 
+void hr_metrics_drift(struct hr_metrics *m, struct hr_drift_result drift)
+{
+	hr_metric_set(&m->row[HR_M_DRIFT_USER1], drift.user1);
+	hr_metric_set(&m->row[HR_M_DRIFT_ITEM1], drift.item1);
+	hr_metric_set(&m->row[HR_M_DRIFT_USER7], drift.user7);
+	hr_metric_set(&m->row[HR_M_DRIFT_ITEM7], drift.item7);
+}
+
 static int cut_of(unsigned k)
 {
 	for (int c = 0; c < CUTS; c++) {

@@ -4,6 +4,7 @@
 
 #include "base/histogram.h"
 #include "base/metric.h"
+#include "daemon/drift.h"
 #include "daemon/intake.h"
 #include "model/model.h"
 #include "stream/stream.h"
@@ -34,6 +35,10 @@
 	X(FROZEN, "train_frozen", NULL, "1: learning has stopped after three refused steps in a row.") \
 	X(VISITS, "train_visits", NULL, "Times that an event is trained on; below 1: share of the events that are.") \
 	X(PHASE, "start_up_phase", NULL, "0: live. 1: the backlog of a start-up is read. 2: it is learned.") \
+	X(DRIFT_USER1, "vector_drift_cosine", "kind=\"user\",days=\"1\"", "Mean cosine between a vector now and so many days of stream time ago, fixed users and items; 0: not known yet.") \
+	X(DRIFT_ITEM1, "vector_drift_cosine", "kind=\"item\",days=\"1\"", "Mean cosine between a vector now and so many days of stream time ago, fixed users and items; 0: not known yet.") \
+	X(DRIFT_USER7, "vector_drift_cosine", "kind=\"user\",days=\"7\"", "Mean cosine between a vector now and so many days of stream time ago, fixed users and items; 0: not known yet.") \
+	X(DRIFT_ITEM7, "vector_drift_cosine", "kind=\"item\",days=\"7\"", "Mean cosine between a vector now and so many days of stream time ago, fixed users and items; 0: not known yet.") \
 	X(USERS, "state_users", NULL, "Users ever seen.") \
 	X(ITEMS, "state_items", NULL, "Items ever seen.") \
 	X(PAUSED, "consuming_paused", NULL, "1 while nothing is consumed because the state's disk is nearly full.") \
@@ -57,6 +62,7 @@ void hr_metrics_free(struct hr_metrics *m);
 struct hr_metric *hr_metric_of(struct hr_metrics *m, enum hr_metric_id id);
 void hr_metrics_outcome(struct hr_metrics *m, enum hr_outcome outcome, enum hr_reject why);
 uint64_t hr_metrics_outcomes(const struct hr_metrics *m, enum hr_outcome outcome);
+void hr_metrics_drift(struct hr_metrics *m, struct hr_drift_result drift);
 void hr_metrics_quality(struct hr_metrics *m, const struct hr_score *score); /* trainer's thread */
 /** Recall@10, NDCG@10 or recall@20 of a ranker over the sliding window, as last told. */
 double hr_metrics_recall(const struct hr_metrics *m, enum hr_ranker ranker, enum hr_slice slice, unsigned k);

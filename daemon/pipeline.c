@@ -246,6 +246,7 @@ void hr_pipeline_free(struct hr_pipeline *p)
 	hr_queue_free(p->barriers);
 	hr_queue_free(p->refreshes);
 	hr_free(p->checked);
+	hr_drift_free(p->drift);
 	hr_free(p->backlog_end);
 	(void)pthread_mutex_destroy(&p->lock);
 	hr_free(p);

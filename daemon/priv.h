@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "daemon/disk.h"
+#include "daemon/drift.h"
 #include "daemon/pipeline.h"
 #include "daemon/work.h"
 #include "serve/serve.h"
@@ -42,6 +43,9 @@ struct hr_pipeline {
 	uint32_t every;            /* events between two steps now */
 	int64_t record_ms, lag_ms, budget_us; /* broker timestamp of the newest record taken; its age when last looked at, and when */
 	bool *checked;             /* for each partition of the account: the record behind the stored position was compared */
+	/* ---- trainer thread only ---- */
+	struct hr_drift *drift;    /* NULL: no day has ended yet; not state, a start begins anew */
+	int64_t drift_day;
 	/* ---- writer thread only ---- */
 	int64_t checkpoint_ms;     /* wall clock: of the newest, or of the last try */
 	/* ---- shared ---- */

@@ -52,10 +52,18 @@ bool hr_replay_next(struct hr_replay *r, struct hr_event *ret_event, uint32_t *r
 	return true;
 }
 
+void hr_replay_end_day(struct hr_replay *r)
+{
+	struct hr_snapshot *s = hr_trainer_snapshot(r->trainer);
+
+	hr_drift_day(r->drift, s, r->day);
+	hr_snapshot_unref(s);
+}
+
 static void begin_day(struct hr_replay *r, int64_t day)
 {
 	if (r->drift != NULL && day != r->day)
-		hr_drift_day(r->drift, r->trainer, r->day);
+		hr_replay_end_day(r);
 	r->day = day;
 }
 
@@ -136,8 +144,9 @@ void hr_replay_cut(struct hr_replay *r)
 	hr_trainer_rate(r->trainer, 0);
 	hr_trainer_cut(r->trainer);
 	r->cut = true;
-	r->drift = hr_drift_new(hr_intake_histories(r->intake), hr_intake_catalogue(r->intake), hr_intake_stream_ms(r->intake));
-	hr_drift_day(r->drift, r->trainer, r->day);
+	r->drift = hr_drift_new(hr_intake_histories(r->intake), hr_intake_catalogue(r->intake), SIZE_MAX,
+	                        hr_intake_stream_ms(r->intake));
+	hr_replay_end_day(r);
 }
 
 void hr_replay_tell(struct hr_replay *r)

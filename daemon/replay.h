@@ -39,6 +39,9 @@ void hr_replay_flush(struct hr_replay *r); /* closes the step if there is anythi
 /** From here on events are questions. What was read before is the backlog of a start-up, and learned now (train.start_up). */
 void hr_replay_cut(struct hr_replay *r);
 
+/** The vectors as they are at the end of the day, for the drift. Not before the cut. */
+void hr_replay_end_day(struct hr_replay *r);
+
 /** Figures of all questions so far, into result. */
 void hr_replay_tell(struct hr_replay *r);
 

@@ -1,6 +1,8 @@
 /* daemon/train.c - the trainer thread: steps in the order of the queue; at a barrier, its half of the state. */
 #include "daemon/priv.h"
 
+#define DAY_MS INT64_C(86400000)
+
 static void tell_refusal(struct hr_pipeline *p, const struct hr_work *w)
 {
 	const unsigned long long step = hr_trainer_steps(p->trainer);
@@ -32,6 +34,25 @@ static void run_step(struct hr_pipeline *p, const struct hr_work *w)
 	}
 }
 
+/* Once for each day of stream time, at its first barrier. */
+static void watch_drift(struct hr_pipeline *p, const struct hr_work *w)
+{
+	const struct hr_histories *histories = hr_intake_histories(p->intake);
+	const int64_t day = w->row.watermark_ms / DAY_MS;
+
+	if (w->row.watermark_ms == INT64_MIN || (p->drift != NULL && day == p->drift_day))
+		return;
+	hr_intake_lock(p->intake);
+	if (p->drift == NULL || hr_drift_outgrown(p->drift, histories)) {
+		hr_drift_free(p->drift);
+		p->drift = hr_drift_new(histories, hr_intake_catalogue(p->intake), w->snapshot->rows, w->row.watermark_ms);
+	}
+	hr_intake_unlock(p->intake);
+	hr_drift_day(p->drift, w->snapshot, day);
+	p->drift_day = day;
+	hr_metrics_drift(p->metrics, hr_drift_newest(p->drift));
+}
+
 static void join_barrier(struct hr_pipeline *p, struct hr_work *w)
 {
 	hr_trainer_collect(p->trainer, hr_changes_put, w->changes);
@@ -39,6 +60,8 @@ static void join_barrier(struct hr_pipeline *p, struct hr_work *w)
 	w->snapshot->barrier = w->row.number;
 	w->snapshot->watermark_ms = w->row.watermark_ms;
 	hr_metrics_quality(p->metrics, hr_trainer_score(p->trainer));
+	if (p->config->train_every != 0)
+		watch_drift(p, w);
 }
 
 void *hr_train_main(void *pipeline)

@@ -121,6 +121,28 @@ static void a_stop_commits_the_offsets_of_its_last_barrier(void **state)
 	hr_source_close(s);
 }
 
+static void the_drift_of_the_vectors_is_told(void **state)
+{
+	struct world *w = *state;
+	struct hr_simulator_config days = hr_simulator_defaults();
+
+	days.users = 300;
+	days.items = 200;
+	days.days_per_million = 2500; /* 400 events a day */
+	hr_simulator_free(w->simulator);
+	w->simulator = hr_simulator_new(&days);
+	set(&w->config, "barrier.events=100");
+	produce(w, 4000);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 4000);
+	hr_pipeline_stop(p);
+	for (int id = HR_M_DRIFT_USER1; id <= HR_M_DRIFT_ITEM1; id++) {
+		const double cosine = hr_metric_value(hr_metric_of(hr_pipeline_metrics(p), (enum hr_metric_id)id));
+		assert_true(cosine > 0.5 && cosine < 0.99999); /* it learns, and is the same model */
+	}
+	hr_pipeline_free(p);
+}
+
 static void bad_records_are_counted_and_lose_nothing_else(void **state)
 {
 	struct world *w = *state;
@@ -307,6 +329,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_item_and_user_gets_a_unit_vector, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_without_loss_or_double, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stop_commits_the_offsets_of_its_last_barrier, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_drift_of_the_vectors_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_records_are_counted_and_lose_nothing_else, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_item_is_described_without_a_price_that_is_no_number_until_a_null_value, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(records_that_are_all_refused_become_durable_too, set_up, tear_down),
