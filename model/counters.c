@@ -14,6 +14,7 @@
 struct rules {
 	uint16_t count, cap;
 	bool dirty;
+	float sum; /* of the weights, as it was added up: part of the record, so that a restart rounds alike */
 	uint32_t *item;
 	float *weight;
 };
@@ -120,6 +121,13 @@ static void make_room(struct rules *r, uint32_t kept)
 	r->cap = (uint16_t)wanted;
 }
 
+static void halve(struct rules *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		r->weight[i] /= 2;
+	r->sum /= 2;
+}
+
 /* Space-saving: whoever comes into a full row takes the place of the lightest, and its weight as an upper bound. */
 static void add_rule(struct rules *r, uint32_t item, float weight, uint32_t kept)
 {
@@ -134,6 +142,9 @@ static void add_rule(struct rules *r, uint32_t item, float weight, uint32_t kept
 	}
 	r->item[i] = item;
 	r->weight[i] += weight;
+	r->sum += weight;
+	if (r->sum > HR_RULES_SUM)
+		halve(r);
 	r->dirty = true;
 }
 
@@ -171,14 +182,7 @@ void hr_counters_learn(struct hr_counters *c, const uint32_t *history_item, size
 /* ---- reading ---- */
 
 /* What the weights of a row are multiplied by when they are read. */
-static float damping(const struct rules *r)
-{
-	float sum = 1;
-
-	for (size_t i = 0; i < r->count; i++)
-		sum += r->weight[i];
-	return 1 / sqrtf(sum);
-}
+static float damping(const struct rules *r) { return 1 / sqrtf(1 + r->sum); }
 
 void hr_counters_rules(struct hr_counters *c, const uint32_t *history_item, size_t history_len, float *scores, size_t rows)
 {
@@ -305,8 +309,9 @@ size_t hr_counters_rows(struct hr_counters *c)
 static void encode_rules(const struct rules *r, struct hr_buf *b)
 {
 	hr_buf_clear(b);
-	hr_buf_u8(b, 1);
+	hr_buf_u8(b, 2);
 	hr_buf_u16(b, r->count);
+	hr_buf_f32(b, r->sum);
 	for (size_t i = 0; i < r->count; i++) {
 		hr_buf_u32(b, r->item[i]);
 		hr_buf_f32(b, r->weight[i]);
@@ -352,6 +357,7 @@ void hr_counters_collect(struct hr_counters *c, struct hr_buf *work, hr_record_p
 static bool load_rules(struct hr_counters *c, uint32_t row, struct hr_cursor *in, struct hr_error *err)
 {
 	const unsigned count = hr_cur_u16(in);
+	const float sum = hr_cur_f32(in);
 
 	if (row >= ROWS_MAX)
 		return hr_fail(err, HR_E_FORMAT, "row %u is over %u", row, ROWS_MAX - 1);
@@ -359,7 +365,10 @@ static bool load_rules(struct hr_counters *c, uint32_t row, struct hr_cursor *in
 		return hr_fail(err, HR_E_FORMAT, "%u followers are over rules_kept %u", count, c->kept);
 	if (in->left != (size_t)count * 8)
 		return hr_fail(err, HR_E_FORMAT, "%zu bytes are not %u followers", in->left, count);
+	if (!(sum >= 0) || !isfinite(sum))
+		return hr_fail(err, HR_E_FORMAT, "sum %g is not one", (double)sum);
 	struct rules *r = rules_of(c, row);
+	r->sum = sum;
 	while (r->cap < count)
 		make_room(r, c->kept);
 	for (r->count = 0; r->count < count; r->count++) {
@@ -397,13 +406,13 @@ bool hr_counters_load(struct hr_counters *c, enum hr_record_class cls, uint32_t 
                       struct hr_error *err)
 {
 	struct hr_cursor in = {.p = bytes, .left = len};
-	const unsigned version = hr_cur_u8(&in);
+	const unsigned version = hr_cur_u8(&in), wanted = cls == HR_REC_RULES ? 2 : 1;
 	bool ok;
 
 	HR_ASSERT(cls == HR_REC_RULES || cls == HR_REC_POPULARITY);
 	(void)pthread_mutex_lock(&c->lock);
-	if (version != 1)
-		ok = hr_fail(err, HR_E_FORMAT, "version %u is not 1", version);
+	if (version != wanted)
+		ok = hr_fail(err, HR_E_FORMAT, "version %u is not %u", version, wanted);
 	else
 		ok = cls == HR_REC_RULES ? load_rules(c, number, &in, err) : load_page(c, number, &in, err);
 	(void)pthread_mutex_unlock(&c->lock);

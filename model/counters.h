@@ -4,10 +4,11 @@
  * of ik gains 1/k for j. Ludewig and Jannach 2018 ("sequential rules"). A row keeps its rules_kept heaviest followers; when
  * full, the lightest is replaced and its weight inherited (space-saving, Metwally et al. 2005). What is read from a row is
  * its weights / sqrt(1 + their sum): what followed an item that everybody meets says less, and counts of any size stay small.
- * On the stream of docs/model.md: HR@10/NDCG@10 of the counters .1469/.0924 -> .1532/.0969.
+ * On the stream of docs/model.md: HR@10/NDCG@10 of the counters .1469/.0924 -> .1532/.0969. A row that comes to more than
+ * HR_RULES_SUM in all is halved: so an endless stream is forgotten by as much as it is added to, whatever the item's pace.
  * Popularity: one count an event, halving every popularity_half_life_days of stream time.
  *
- * Records, little-endian. HR_REC_RULES of row n: u8 version (1) | u16 count | count x { u32 item, f32 weight }.
+ * Records, little-endian. HR_REC_RULES of row n: u8 version (2) | u16 count | f32 sum of the weights | count x { u32 item, f32 weight }.
  * HR_REC_POPULARITY page p (rows 1024 p ..): u8 version (1) | u16 count | i64 reference_ms | count x { f64 decayed count in
  *   units of the reference time (an event at t adds 2^((t - reference) / half-life)), u64 events }.
  */
@@ -21,6 +22,7 @@
 #include "base/record.h"
 
 #define HR_RULES_BACK 10u
+#define HR_RULES_SUM 8192.0f
 #define HR_POPULARITY_ROWS 1024u /* of one record */
 
 struct hr_counters;

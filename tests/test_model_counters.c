@@ -150,8 +150,8 @@ static void broken_records_are_refused_with_their_name(void **state)
 {
 	struct hr_counters *c = hr_counters_new(2, 7);
 	struct hr_error err;
-	static const uint8_t rules[] = {1, 1, 0, 9, 0, 0, 0, 0, 0, 128, 63};
-	static const uint8_t three[] = {1, 3, 0};
+	static const uint8_t rules[] = {2, 1, 0, 0, 0, 128, 63, 9, 0, 0, 0, 0, 0, 128, 63};
+	static const uint8_t three[] = {2, 3, 0};
 	static const uint8_t page[] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 
 	(void)state;
@@ -161,15 +161,34 @@ static void broken_records_are_refused_with_their_name(void **state)
 	assert_false(hr_counters_load(c, HR_REC_RULES, 4, three, sizeof three, &err));
 	assert_string_equal(err.msg, "rules of row 4: 3 followers are over rules_kept 2");
 	assert_false(hr_counters_load(c, HR_REC_RULES, UINT32_MAX, rules, sizeof rules, &err));
-	assert_false(hr_counters_load(c, HR_REC_RULES, 4, "\2", 1, &err));
-	assert_string_equal(err.msg, "rules of row 4: version 2 is not 1");
-	static const uint8_t nan[] = {1, 1, 0, 9, 0, 0, 0, 0, 0, 192, 127};
+	assert_false(hr_counters_load(c, HR_REC_RULES, 4, "\1", 1, &err));
+	assert_string_equal(err.msg, "rules of row 4: version 1 is not 2");
+	static const uint8_t nan[] = {2, 1, 0, 0, 0, 128, 63, 9, 0, 0, 0, 0, 0, 192, 127};
 	assert_false(hr_counters_load(c, HR_REC_RULES, 4, nan, sizeof nan, &err));
 	assert_string_equal(err.msg, "rules of row 4: weight nan is not one");
 	assert_false(hr_counters_load(c, HR_REC_POPULARITY, 0, page, sizeof page, &err));
 	assert_false(hr_counters_load(c, HR_REC_POPULARITY, UINT32_MAX, page, 11, &err));
 	assert_false(hr_counters_load(c, HR_REC_POPULARITY, 0, NULL, 0, &err));
 	assert_int_equal(err.code, HR_E_FORMAT);
+	hr_counters_free(c);
+}
+
+static void a_heavy_row_is_halved_and_goes_on(void **state)
+{
+	struct hr_counters *c = hr_counters_new(8, 7);
+	const uint32_t from = 0;
+	struct hr_follower f[2];
+
+	(void)state;
+	for (size_t i = 0; i < 8192; i++)
+		hr_counters_learn(c, &from, 1, 1, 0);
+	assert_int_equal(hr_counters_followers(c, 0, f, 2), 1);
+	assert_close((double)f[0].weight, 8192 / sqrt(8193), 1e-3, "full", 0);
+	for (size_t i = 0; i < 1025; i++)
+		hr_counters_learn(c, &from, 1, 2, 0); /* the first of them halves what there was */
+	assert_int_equal(hr_counters_followers(c, 0, f, 2), 2);
+	assert_close((double)f[0].weight, 4096 / sqrt(1 + 4096.5 + 1024), 1e-3, "old", 0);
+	assert_close((double)f[1].weight, 1024.5 / sqrt(1 + 4096.5 + 1024), 1e-3, "new", 1);
 	hr_counters_free(c);
 }
 
@@ -198,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_weigh_by_distance_and_scores_by_recency),
 		cmocka_unit_test(rules_look_ten_items_back),
+		cmocka_unit_test(a_heavy_row_is_halved_and_goes_on),
 		cmocka_unit_test(recent_shares_are_those_of_the_decayed_counts),
 		cmocka_unit_test(a_full_row_gives_up_its_lightest_follower_with_its_weight),
 		cmocka_unit_test(followers_come_heaviest_first_and_ties_by_item),
