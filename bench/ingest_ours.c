@@ -2,11 +2,14 @@
  *
  * ingest_ours DIR              DIR must not exist. Every user gets ten events; then reads commands "warm|cold EVENTS" and answers
  *                              "events cpu_s wall_s bytes_written stall_cpu_ms stall_wall_ms dirty_users". warm: goes on; cold:
- *                              the state is closed, and opening and reading it counts too. Each ends with a durable barrier.
+ *                              the state is closed, and closing, opening and reading it count too. Each ends with a durable barrier.
+ * ingest_ours DIR again        opens what a killed one left: "users barrier cpu_s wall_s"
  * ingest_ours DIR BROKERS TOPIC EVENTS   from Kafka, once: "events cpu_s wall_s".
  */
 #include "bench/ingest_log.h"
 #include "daemon/intake.h"
+
+enum { BARRIER_S = 5 }; /* the daemon's own default */
 
 struct side {
 	const char *dir;
@@ -49,6 +52,7 @@ static void open_side(struct side *s)
 
 static void close_side(struct side *s)
 {
+	hr_store_settle(s->store);
 	hr_store_close(s->store);
 	hr_intake_free(s->intake);
 	hr_barrier_fini(&s->row);
@@ -107,11 +111,11 @@ static void preload(struct side *s, struct bench_log *log)
 static void run(struct side *s, struct bench_log *log, bool cold, size_t count)
 {
 	bench_log_next(log, count);
-	if (cold)
-		close_side(s);
 	const double cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID), wall = bench_seconds(CLOCK_MONOTONIC), bytes = bench_written();
-	if (cold)
+	if (cold) {
+		close_side(s);
 		open_side(s);
+	}
 	take(s, log->record, log->count);
 	barrier(s);
 	printf("%zu %.6f %.6f %.0f %.3f %.3f %zu\n", log->count, bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu,
@@ -127,13 +131,19 @@ static void from_kafka(struct side *s, const char *brokers, const char *topic, s
 	struct hr_source *source;
 	struct hr_error err;
 	size_t seen = 0, count;
+	double last_barrier;
 
 	for (int32_t p = 0; p < BENCH_PARTITIONS; p++)
 		at[p] = (struct hr_position){p, HR_START_EARLIEST};
 	const double cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID), wall = bench_seconds(CLOCK_MONOTONIC);
 	if (!hr_source_open_kafka(&config, topic, at, BENCH_PARTITIONS, false, &source, &err))
 		give_up(&err);
+	last_barrier = wall;
 	while (seen < events) {
+		if (bench_seconds(CLOCK_MONOTONIC) - last_barrier >= BARRIER_S) {
+			barrier(s);
+			last_barrier = bench_seconds(CLOCK_MONOTONIC);
+		}
 		if (!hr_source_poll(source, record, BENCH_POLL, 1000, &count, &err))
 			give_up(&err);
 		take(s, record, count);
@@ -144,6 +154,17 @@ static void from_kafka(struct side *s, const char *brokers, const char *topic, s
 	hr_source_close(source);
 }
 
+/* Until events could be taken. */
+static void again(struct side *s)
+{
+	const double cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID), wall = bench_seconds(CLOCK_MONOTONIC);
+
+	open_side(s);
+	printf("%u %llu %.6f %.6f\n", hr_histories_count(hr_intake_histories(s->intake)), (unsigned long long)s->row.number,
+	       bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, bench_seconds(CLOCK_MONOTONIC) - wall);
+	close_side(s);
+}
+
 int main(int argc, char **argv)
 {
 	struct side s = {.manifest = {.settings = "bench=1\n", .seed = 1, .kernels = "none", .partitions = BENCH_PARTITIONS}};
@@ -151,12 +172,16 @@ int main(int argc, char **argv)
 	size_t events;
 	char what[8];
 
-	if (argc != 2 && argc != 5) {
-		(void)fprintf(stderr, "usage: ingest_ours DIR [BROKERS TOPIC EVENTS]\n");
+	if (argc < 2 || argc > 5 || argc == 4) {
+		(void)fprintf(stderr, "usage: ingest_ours DIR [again | BROKERS TOPIC EVENTS]\n");
 		return 2;
 	}
 	s.dir = argv[1];
 	s.decoder = hr_decoder_new(HR_FORMAT_PROTOBUF, NULL, 0);
+	if (argc == 3) {
+		again(&s);
+		return 0;
+	}
 	open_side(&s);
 	if (argc == 5)
 		from_kafka(&s, argv[2], argv[3], strtoul(argv[4], NULL, 10));

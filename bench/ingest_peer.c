@@ -109,11 +109,11 @@ static void preload(struct side *s)
 static void run(struct side *s, struct bench_log *log, bool cold, size_t count)
 {
 	bench_log_next(log, count);
-	if (cold)
-		close_side(s);
 	const double cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID), wall = bench_seconds(CLOCK_MONOTONIC), bytes = bench_written();
-	if (cold)
+	if (cold) {
+		close_side(s);
 		open_side(s);
+	}
 	for (size_t i = 0; i < log->count; i++)
 		take(s, &log->record[i]);
 	printf("%zu %.6f %.6f %.0f 0 0 0\n", log->count, bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu,
@@ -125,15 +125,17 @@ static void run(struct side *s, struct bench_log *log, bool cold, size_t count)
 
 static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers)
 {
+	static const char *const settings[2][6] = {[RD_KAFKA_PRODUCER] = {"compression.codec", "lz4", "linger.ms", "20",
+	                                                                 "queue.buffering.max.messages", "200000"},
+	                                           [RD_KAFKA_CONSUMER] = {"group.id", "bench"}};
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	char why[256];
 
-	if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof why) != RD_KAFKA_CONF_OK ||
-	    rd_kafka_conf_set(conf, "compression.codec", "lz4", why, sizeof why) != RD_KAFKA_CONF_OK ||
-	    rd_kafka_conf_set(conf, "linger.ms", "20", why, sizeof why) != RD_KAFKA_CONF_OK ||
-	    rd_kafka_conf_set(conf, "group.id", "bench", why, sizeof why) != RD_KAFKA_CONF_OK ||
-	    rd_kafka_conf_set(conf, "queue.buffering.max.messages", "200000", why, sizeof why) != RD_KAFKA_CONF_OK)
+	if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof why) != RD_KAFKA_CONF_OK)
 		give_up(why);
+	for (size_t i = 0; i < 6 && settings[type][i] != NULL; i += 2)
+		if (rd_kafka_conf_set(conf, settings[type][i], settings[type][i + 1], why, sizeof why) != RD_KAFKA_CONF_OK)
+			give_up(why);
 	rd_kafka_t *k = rd_kafka_new(type, conf, why, sizeof why);
 	if (k == NULL)
 		give_up(why);

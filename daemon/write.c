@@ -121,6 +121,7 @@ void *hr_write_main(void *pipeline)
 		if (!hr_queue_push(p->refreshes, w))
 			hr_work_free(w);
 	}
+	hr_store_settle(p->store);
 	hr_queue_close(p->refreshes);
 	return NULL;
 }

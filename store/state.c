@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "store/priv.h"
 
+static void free_flush(rocksdb_flushoptions_t **o) { rocksdb_flushoptions_destroy(*o); }
 static void free_checkpoint(rocksdb_checkpoint_t **c) { rocksdb_checkpoint_object_destroy(*c); }
 
 void hr_value_put(rocksdb_writebatch_t *batch, const void *key, size_t key_len, const void *bytes, size_t len)
@@ -268,6 +269,15 @@ bool hr_store_commit(struct hr_store *s, const struct hr_changes *changes, struc
 }
 
 /* ---- the rest ---- */
+
+void hr_store_settle(struct hr_store *s)
+{
+	HR_AUTO(free_flush) rocksdb_flushoptions_t *opt = rocksdb_flushoptions_create();
+	HR_AUTO(hr_free_dbstr) char *why = NULL;
+
+	if (s->synced != NULL && !s->failed)
+		rocksdb_flush(s->db, opt, &why); /* waits */
+}
 
 bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_order_head *ret_head, struct hr_buf *out,
                         struct hr_error *err)

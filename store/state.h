@@ -86,6 +86,13 @@ HR_MUST_USE bool hr_store_load(struct hr_store *s, hr_record_load_fn *load, void
 HR_MUST_USE bool hr_store_commit(struct hr_store *s, const struct hr_changes *changes, struct hr_barrier *row,
                                  struct hr_error *err);
 
+/**
+ * Before a clean close: makes a table of what only the logs hold, so that the next open has no logs to read. Whether it works
+ * does not matter: the logs are there.
+ * @thread the writer
+ */
+void hr_store_settle(struct hr_store *s);
+
 /** What one barrier's digest was, and its order log, appended to out. HR_E_STORE when there is no such barrier. */
 HR_MUST_USE bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_order_head *ret_head, struct hr_buf *out,
                                     struct hr_error *err);
