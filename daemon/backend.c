@@ -145,6 +145,20 @@ static json_t *state_json(struct hr_pipeline *p)
 	return state;
 }
 
+/* Weights of the terms of a recommendation, as they are learned: model/mix.h. */
+static json_t *mix_json(struct hr_pipeline *p)
+{
+	static const char *const names[HR_MIX_TERMS] = {"logit", "rules", "popularity", "again", "last"};
+	struct hr_snapshot *s = hr_pipeline_pin(p);
+	const struct hr_mix mix = s != NULL ? s->mix : hr_mix_start();
+	json_t *weights = json_object();
+
+	hr_snapshot_unref(s);
+	for (size_t term = 0; term < HR_MIX_TERMS; term++)
+		(void)json_object_set_new(weights, names[term], json_real((double)mix.weight[term]));
+	return weights;
+}
+
 static void model_json(void *ctx, struct hr_buf *out)
 {
 	struct hr_pipeline *p = ctx;
@@ -153,10 +167,10 @@ static void model_json(void *ctx, struct hr_buf *out)
 
 	for (int s = 0; s < HR_SLICES; s++)
 		(void)json_object_set_new(quality, hr_slice_name((enum hr_slice)s), quality_json(p->metrics, (enum hr_slice)s));
-	json_t *all = json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:i,s:i},s:o,s:o}", "lineage", p->manifest.lineage, "space",
+	json_t *all = json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:i,s:i},s:o,s:o,s:o}", "lineage", p->manifest.lineage, "space",
 	                        p->manifest.space, "kernels", hr_trainer_kernels(p->trainer), "encoder", "width",
 	                        (int)c->model_width, "heads", (int)c->model_heads, "blocks", (int)c->model_blocks, "window",
-	                        (int)c->history_length, "state", state_json(p), "quality", quality);
+	                        (int)c->history_length, "state", state_json(p), "mix", mix_json(p), "quality", quality);
 	char *text = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	HR_ASSERT(text != NULL);
 	hr_buf_bytes(out, text, strlen(text));

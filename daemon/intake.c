@@ -63,7 +63,7 @@ struct hr_intake *hr_intake_new(const struct hr_intake_config *config)
 	in->histories = hr_histories_new(config->history_length);
 	in->catalogue = hr_catalogue_new(config->min_count);
 	in->described = hr_catalogue_new(1);
-	in->schedule = hr_schedule_new(config->window, config->rehearsal, config->positions, config->seed);
+	in->schedule = hr_schedule_new(config->window, config->rehearsal, config->all_positions, config->positions, config->seed);
 	in->open = hr_work_new(HR_WORK_STEP);
 	in->every = config->every;
 	in->account.watermark_ms = INT64_MIN;

@@ -33,6 +33,7 @@ struct hr_intake_config {
 	uint32_t positions;      /* the encoder's window */
 	uint32_t every, window;  /* events; every 0: no training, steps are empty and close at barriers only */
 	float rehearsal;         /* rehearsed histories for each fresh one */
+	bool all_positions;      /* fresh ones are asked for their old events too */
 	uint32_t start_up;       /* epochs after a backlog */
 	uint32_t start_up_batch; /* positions of their steps */
 	float rate;              /* peak of theirs */

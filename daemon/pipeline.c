@@ -65,6 +65,7 @@ struct hr_intake_config hr_config_intake(const struct hr_config *c)
 	                                 .every = c->train_every,
 	                                 .window = c->train_window,
 	                                 .rehearsal = c->train_rehearsal,
+	                                 .all_positions = c->train_all_positions,
 	                                 .start_up = c->train_start_up,
 	                                 .start_up_batch = c->train_start_up_batch,
 	                                 .rate = c->train_start_up_rate,

@@ -9,6 +9,7 @@ enum { REHEARSE = 0x52 }; /* purpose of the random stream that draws users */
 struct hr_schedule {
 	uint32_t window, room, positions; /* events that count; slots of the ring */
 	float rehearsal;
+	bool all_positions;
 	uint64_t seed;
 	uint32_t *ring; /* users of the last `filled` events, up to `window`; the newest stands before ring[head] */
 	uint32_t head, filled;
@@ -17,13 +18,13 @@ struct hr_schedule {
 	size_t recent_cap, drawn_cap;
 };
 
-struct hr_schedule *hr_schedule_new(uint32_t window, float rehearsal, uint32_t positions, uint64_t seed)
+struct hr_schedule *hr_schedule_new(uint32_t window, float rehearsal, bool all_positions, uint32_t positions, uint64_t seed)
 {
 	struct hr_schedule *s = hr_alloc(1, sizeof *s);
 
 	HR_ASSERT(window >= 1 && positions >= 2);
-	*s = (struct hr_schedule){
-		.window = window, .room = window, .positions = positions, .rehearsal = rehearsal, .seed = seed};
+	*s = (struct hr_schedule){.window = window, .room = window, .positions = positions, .rehearsal = rehearsal,
+	                          .all_positions = all_positions, .seed = seed};
 	s->ring = hr_alloc(window, sizeof *s->ring);
 	return s;
 }
@@ -90,7 +91,7 @@ static void add_fresh(const struct hr_schedule *s, struct hr_history h, uint32_t
                       const struct hr_catalogue *catalogue, struct hr_batch *out)
 {
 	const uint32_t from = h.len > s->positions ? h.len - s->positions : 0;
-	const uint32_t first_new = recent < h.len ? h.len - recent : 0;
+	const uint32_t first_new = recent < h.len && !s->all_positions ? h.len - recent : 0;
 
 	hr_batch_begin(out, 1);
 	for (uint32_t i = from; i + 1 < h.len; i++)

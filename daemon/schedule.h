@@ -8,7 +8,8 @@
 
 struct hr_schedule;
 
-struct hr_schedule *hr_schedule_new(uint32_t window, float rehearsal, uint32_t positions, uint64_t seed);
+/** @param all_positions  fresh histories have a loss on their old positions too */
+struct hr_schedule *hr_schedule_new(uint32_t window, float rehearsal, bool all_positions, uint32_t positions, uint64_t seed);
 void hr_schedule_free(struct hr_schedule *s);
 
 /** One accepted event of a user enters the window; the oldest leaves it. */

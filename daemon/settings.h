@@ -101,6 +101,8 @@
 	  "Highest model.rate of these epochs; item vectors learn at 67 times it.") \
 	X(train_lag_max, "train.lag_max", DURATION, "2m", 0, 365 * HR_MS_DAY, 0, "", \
 	  "Steps fall less often while the events read are older than this and the trainer can not keep up; 0: never.") \
+	X(train_all_positions, "train.all_positions", BOOL, "false", 0, 0, T, "", \
+	  "Ask the newest histories for their old events again, not for the new ones alone; this over-fits them.") \
 	X(train_workers, "train.workers", U32, "1", 0, 256, 0, "threads", \
 	  "Threads of a training step; 0 takes every processor. The result is the same, bit for bit, for any number.") \
 	X(train_thaw, "train.thaw", BOOL, "false", 0, 0, 0, "", \

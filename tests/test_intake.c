@@ -269,6 +269,23 @@ static void fresh_histories_learn_only_inside_the_window(void **state)
 	hr_intake_free(in);
 }
 
+static void all_positions_of_fresh_histories_can_be_asked(void **state)
+{
+	struct hr_intake_config c = config;
+
+	(void)state;
+	c.all_positions = true;
+	struct hr_intake *in = hr_intake_new(&c);
+	hr_intake_partition(in, 0, 100);
+	struct hr_work *w = run_to(in, 0, 20);
+	const struct hr_batch *b = &w->batch;
+	for (size_t s = 0; s < b->sequences; s++)
+		for (size_t i = b->start[s]; i < b->start[s + 1]; i++)
+			assert_true(b->target[i] != HR_NONE || (b->fresh[s] && i + 1 == b->start[s + 1]));
+	hr_work_free(w);
+	hr_intake_free(in);
+}
+
 static struct hr_intake *new_expiring(void)
 {
 	struct hr_intake_config c = config;
@@ -600,6 +617,7 @@ int main(void)
 		cmocka_unit_test(without_training_a_step_is_empty_and_never_due),
 		cmocka_unit_test(looking_ahead_changes_nothing),
 		cmocka_unit_test(fresh_histories_learn_only_inside_the_window),
+		cmocka_unit_test(all_positions_of_fresh_histories_can_be_asked),
 		cmocka_unit_test(a_state_loaded_from_a_barrier_goes_on_with_the_same_steps),
 		cmocka_unit_test(an_item_not_seen_for_long_expires_until_it_is_seen_again),
 		cmocka_unit_test(a_loaded_state_expires_the_same_items_at_the_same_step),
