@@ -504,6 +504,7 @@ struct hr_work *hr_intake_barrier(struct hr_intake *in, uint64_t number, uint64_
 	const uint32_t *dirty = hr_histories_dirty(in->histories, &users);
 
 	HR_ASSERT(in->pending == 0);
+	w->live = hr_intake_phase(in) == HR_PHASE_LIVE;
 	w->user = hr_alloc(users, sizeof *w->user);
 	w->user_count = users;
 	if (users != 0)

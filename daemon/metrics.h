@@ -17,6 +17,7 @@
 	X(BARRIER_BYTES, "barrier_bytes_total", NULL, "Bytes of records written by barriers.") \
 	X(PUBLISHED_ITEMS, "published_vectors_total", "kind=\"item\"", "Vectors acknowledged by the output topics.") \
 	X(PUBLISHED_USERS, "published_vectors_total", "kind=\"user\"", "Vectors acknowledged by the output topics.") \
+	X(HELD, "refreshes_held_total", NULL, "Refreshes not sent: during a start-up, or because recall had collapsed.") \
 	X(TOMBSTONES, "published_tombstones_total", NULL, "Null values sent for forgotten users and expired items.") \
 	X(EXPIRED, "items_expired_total", NULL, "Items that were not seen for admit.expire_after.") \
 	X(QUEUE_WAITS, "train_queue_waits_total", NULL, "Times that ingest waited because the trainer's queue was full.") \
@@ -41,6 +42,7 @@
 	X(DRIFT_ITEM7, "vector_drift_cosine", "kind=\"item\",days=\"7\"", "Mean cosine between a vector now and so many days of stream time ago, fixed users and items; 0: not known yet.") \
 	X(USERS, "state_users", NULL, "Users ever seen.") \
 	X(ITEMS, "state_items", NULL, "Items ever seen.") \
+	X(HOLDING, "refresh_held", NULL, "1 while refreshes are held back.") \
 	X(PAUSED, "consuming_paused", NULL, "1 while nothing is consumed because the state's disk is nearly full.") \
 	X(DISK_FREE, "state_disk_free_bytes", NULL, "Bytes free on the state's disk.") \
 	X(QUEUE_DEPTH, "train_queue_steps", NULL, "Steps waiting for the trainer.")

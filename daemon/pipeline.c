@@ -99,23 +99,15 @@ static bool load_record(void *ctx, enum hr_record_class cls, uint32_t number, co
 	}
 }
 
-/* Users whose vectors may not have been sent before the last stop: those changed after the last complete refresh. */
+/* A refresh of what was not sent before the last stop: the publisher finds in the store which users that are. */
 static struct hr_work *unsent_refresh(struct hr_pipeline *p, const struct hr_barrier *row)
 {
-	struct hr_histories *h = hr_intake_histories(p->intake);
 	struct hr_work *w = hr_work_new(HR_WORK_BARRIER);
-	HR_AUTO(hr_buf_fini) struct hr_buf record = {0};
 
-	w->user = hr_alloc(hr_histories_count(h), sizeof *w->user);
-	for (uint32_t user = 0; user < hr_histories_count(h); user++) {
-		if (hr_histories_changed(h, user) > row->published) {
-			hr_buf_clear(&record);
-			hr_histories_encode(h, user, &record);
-			hr_changes_put(w->changes, HR_REC_USER, user, record.p, record.len);
-			w->user[w->user_count++] = user;
-		}
-	}
 	hr_barrier_copy(&w->row, row);
+	w->live = hr_intake_phase(p->intake) == HR_PHASE_LIVE;
+	w->ever = hr_score_quality(hr_trainer_score(p->trainer), HR_RANK_MODEL, HR_SLICE_ALL, false);
+	w->window = hr_score_quality(hr_trainer_score(p->trainer), HR_RANK_MODEL, HR_SLICE_ALL, true);
 	hr_snapshot_ref(p->newest);
 	w->snapshot = p->newest;
 	return w;

@@ -61,6 +61,10 @@
 	X(output_create, "output.create", BOOL, "true", 0, 0, 0, "", "Create the output topics when they are not there.") \
 	X(output_min_shift, "output.min_shift", F64, "0.001", 0, 0.5, 0, "1 - cosine", \
 	  "Publish an item's vector again only when it moved this far from its last publication; 0 publishes every change.") \
+	X(output_budget, "output.budget", BYTES, "0", 0, 0x1p50, 0, "", \
+	  "Most bytes of item vectors in one refresh, those that moved furthest first; the others wait for the next. 0: no bound.") \
+	X(output_gate, "output.gate", F32, "0.5", 0, 1, 0, "share", \
+	  "Hold refreshes back while the model's recall is below this share of its own running mean; 0 never does.") \
 	X(output_partitions, "output.partitions", U32, "6", 1, 10000, 0, "partitions", \
 	  "Partitions of an output topic that is created here.") \
 	X(state_dir, "state.dir", STRING, "", 0, 4096, R, "/var/lib/headrace", \

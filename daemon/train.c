@@ -59,6 +59,8 @@ static void join_barrier(struct hr_pipeline *p, struct hr_work *w)
 	w->snapshot = hr_trainer_snapshot(p->trainer);
 	w->snapshot->barrier = w->row.number;
 	w->snapshot->watermark_ms = w->row.watermark_ms;
+	w->ever = hr_score_quality(hr_trainer_score(p->trainer), HR_RANK_MODEL, HR_SLICE_ALL, false);
+	w->window = hr_score_quality(hr_trainer_score(p->trainer), HR_RANK_MODEL, HR_SLICE_ALL, true);
 	hr_metrics_quality(p->metrics, hr_trainer_score(p->trainer));
 	if (p->config->train_every != 0)
 		watch_drift(p, w);

@@ -54,6 +54,8 @@ struct hr_work {
 
 	/* ---- a barrier ---- */
 	struct hr_barrier row;      /* ingest; the writer adds the digest */
+	bool live;                  /* ingest: not in a start-up */
+	struct hr_quality ever, window; /* trainer: of the model, all questions */
 	struct hr_changes *changes; /* ingest, then trainer; with the order log since the last barrier */
 	uint32_t *user;             /* ingest: users changed since the last barrier, ascending */
 	size_t user_count;

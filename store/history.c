@@ -462,6 +462,7 @@ bool hr_user_record_decode(const void *bytes, size_t len, struct hr_user_record 
 	memcpy(ret_record->id, r.id, r.id_len);
 	ret_record->id_len = r.id_len;
 	ret_record->events = r.events;
+	ret_record->changed = r.changed;
 	ret_record->len = (uint16_t)r.len;
 	return true;
 }

@@ -89,7 +89,7 @@ uint64_t hr_histories_changed(const struct hr_histories *h, uint32_t user);
 struct hr_user_record {
 	uint8_t id[256]; /* HR_ID_MAX */
 	size_t id_len;
-	uint64_t events;
+	uint64_t events, changed; /* changed: barrier that last wrote it */
 	uint16_t len; /* 0: forgotten, or nothing yet */
 	struct hr_past past[HR_HISTORY_MAX];
 };

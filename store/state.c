@@ -93,32 +93,38 @@ static bool read_record(rocksdb_iterator_t *i, struct hr_buf *named, struct reco
 
 typedef bool visit_fn(void *ctx, const struct record *r, struct hr_error *err);
 
-static rocksdb_readoptions_t *scan_options(void)
+/* end: the class after the last; borrowed by the options for their life. */
+static rocksdb_readoptions_t *scan_options(const char *end)
 {
-	static const char end[] = {HR_CLASS_LAST + 1};
 	rocksdb_readoptions_t *opt = rocksdb_readoptions_create();
 
-	rocksdb_readoptions_set_iterate_upper_bound(opt, end, sizeof end);
+	rocksdb_readoptions_set_iterate_upper_bound(opt, end, 1);
 	rocksdb_readoptions_set_readahead_size(opt, (size_t)2 << 20);
 	rocksdb_readoptions_set_fill_cache(opt, 0);
 	rocksdb_readoptions_set_verify_checksums(opt, 1);
 	return opt;
 }
 
-static bool scan(struct hr_store *s, visit_fn *visit, void *ctx, struct hr_error *err)
+/* Records of the classes first .. last. */
+static bool scan_classes(struct hr_store *s, char first, char last, visit_fn *visit, void *ctx, struct hr_error *err)
 {
-	static const char begin[] = {HR_CLASS_FIRST};
-	HR_AUTO(hr_free_ropt) rocksdb_readoptions_t *opt = scan_options();
+	const char end = (char)(last + 1);
+	HR_AUTO(hr_free_ropt) rocksdb_readoptions_t *opt = scan_options(&end);
 	HR_AUTO(hr_free_iter) rocksdb_iterator_t *i = rocksdb_create_iterator(s->db, opt);
 	HR_AUTO(hr_buf_fini) struct hr_buf named = {0};
 	HR_AUTO(hr_free_dbstr) char *why = NULL;
 	struct record r;
 
-	for (rocksdb_iter_seek(i, begin, sizeof begin); rocksdb_iter_valid(i); rocksdb_iter_next(i))
+	for (rocksdb_iter_seek(i, &first, 1); rocksdb_iter_valid(i); rocksdb_iter_next(i))
 		if (!read_record(i, &named, &r, err) || !visit(ctx, &r, err))
 			return hr_context(err, "state %s", s->dir);
 	rocksdb_iter_get_error(i, &why);
 	return why == NULL || hr_fail(err, HR_E_STORE, "state %s: could not read the records: %s", s->dir, why);
+}
+
+static bool scan(struct hr_store *s, visit_fn *visit, void *ctx, struct hr_error *err)
+{
+	return scan_classes(s, HR_CLASS_FIRST, HR_CLASS_LAST, visit, ctx, err);
 }
 
 static bool add_to_digest(void *ctx, const struct record *r, struct hr_error *err)
@@ -181,6 +187,25 @@ bool hr_store_load(struct hr_store *s, hr_record_load_fn *load, void *ctx, struc
 		               s->dir, held, s->barrier, want);
 	s->loaded = true;
 	return true;
+}
+
+struct handing {
+	hr_record_load_fn *each;
+	void *ctx;
+};
+
+static bool hand_on(void *ctx, const struct record *r, struct hr_error *err)
+{
+	const struct handing *h = ctx;
+
+	return h->each(h->ctx, (enum hr_record_class)r->cls, r->number, r->bytes, r->len, err);
+}
+
+bool hr_store_each(struct hr_store *s, enum hr_record_class cls, hr_record_load_fn *each, void *ctx, struct hr_error *err)
+{
+	struct handing h = {.each = each, .ctx = ctx};
+
+	return scan_classes(s, (char)cls, (char)cls, hand_on, &h, err);
 }
 
 /* ---- commit ---- */

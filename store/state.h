@@ -77,6 +77,11 @@ typedef bool hr_record_load_fn(void *ctx, enum hr_record_class cls, uint32_t num
                                struct hr_error *err);
 HR_MUST_USE bool hr_store_load(struct hr_store *s, hr_record_load_fn *load, void *ctx, struct hr_error *err);
 
+/** Hands over every record of one class as one barrier left it, the newest or one about to be the newest; stops at the first
+ * false. @thread any */
+HR_MUST_USE bool hr_store_each(struct hr_store *s, enum hr_record_class cls, hr_record_load_fn *each, void *ctx,
+                               struct hr_error *err);
+
 /**
  * Writes changes, order log and barrier row in one synced WriteBatch with sorted keys, and fills row->digest: the digest of
  * the previous barrier, minus the hashes of the replaced records, plus those of the new ones.

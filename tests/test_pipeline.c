@@ -68,6 +68,49 @@ static void every_item_and_user_gets_a_unit_vector(void **state)
 	assert_int_equal(fold_vectors(w, w->config.output_users_topic, &markers), users);
 }
 
+static void nothing_is_published_before_a_start_up_is_over_then_all_of_it(void **state)
+{
+	struct world *w = *state;
+	size_t markers = 0;
+
+	set(&w->config, "train.start_up_from=2000");
+	set(&w->config, "train.start_up=3");
+	set(&w->config, "barrier.events=500");
+	produce(w, 3000);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 3000);
+	while (hr_intake_phase(hr_pipeline_intake(p)) != HR_PHASE_LIVE)
+		(void)usleep(1000);
+	produce(w, 100);
+	wait_for(p, 3100);
+	hr_pipeline_stop(p);
+	const uint32_t items = hr_catalogue_count(hr_intake_catalogue(hr_pipeline_intake(p)));
+	const uint32_t users = hr_histories_count(hr_intake_histories(hr_pipeline_intake(p)));
+	assert_true(hr_metric_count(hr_metric_of(hr_pipeline_metrics(p), HR_M_HELD)) >= 1);
+	assert_true(hr_metric_value(hr_metric_of(hr_pipeline_metrics(p), HR_M_HOLDING)) == 0);
+	hr_pipeline_free(p);
+	assert_int_equal(fold_vectors(w, w->config.output_items_topic, &markers), items);
+	assert_true(markers >= 1);
+	assert_int_equal(fold_vectors(w, w->config.output_users_topic, &markers), users);
+}
+
+static void a_refresh_stays_within_its_budget(void **state)
+{
+	struct world *w = *state;
+	size_t markers = 0;
+
+	set(&w->config, "output.budget=1KiB");
+	produce(w, 2000);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 2000);
+	hr_pipeline_stop(p);
+	const uint64_t sent = hr_metric_count(hr_metric_of(hr_pipeline_metrics(p), HR_M_PUBLISHED_ITEMS));
+	hr_pipeline_free(p);
+	(void)fold_vectors(w, w->config.output_items_topic, &markers);
+	assert_true(sent >= markers);
+	assert_true(sent <= 8 * markers); /* a vector of 32 numbers takes over 128 bytes */
+}
+
 static void a_restart_goes_on_without_loss_or_double(void **state)
 {
 	struct world *w = *state;
@@ -327,6 +370,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_item_and_user_gets_a_unit_vector, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing_is_published_before_a_start_up_is_over_then_all_of_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_refresh_stays_within_its_budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_restart_goes_on_without_loss_or_double, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stop_commits_the_offsets_of_its_last_barrier, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_drift_of_the_vectors_is_told, set_up, tear_down),
