@@ -93,7 +93,7 @@ static bool print_barriers(struct hr_store *store, uint64_t newest, struct hr_er
 	struct hr_order_head head;
 	char digest[33];
 
-	for (uint64_t number = 1; number <= newest; number++) {
+	for (uint64_t number = hr_store_first_order(store); number <= newest; number++) {
 		hr_buf_clear(&log);
 		if (!hr_store_order_log(store, number, &head, &log, err))
 			return false;

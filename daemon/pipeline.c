@@ -125,6 +125,7 @@ static bool load_state(struct hr_pipeline *p, struct hr_barrier *row, struct hr_
 	if (!hr_disk_clear_for_open(&p->disk, hr_store_open_bytes(p->config->state_dir), err) ||
 	    !hr_store_open(p->config->state_dir, &p->manifest, &p->store, row, notice, err))
 		return false;
+	hr_store_keep_order(p->store, p->config->state_order_keep);
 	(void)hr_disk_settle(&p->disk);
 	if (notice[0] != '\0')
 		hr_log(HR_LOG_WARNING, notice, "state=%s", p->config->state_dir);

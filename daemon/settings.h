@@ -75,6 +75,8 @@
 	  "Stop consuming below this, and go on by itself when there is room again; queries are answered all the while.") \
 	X(state_ballast, "state.ballast", BYTES, "64MiB", 0, 0x1p50, 0, "", \
 	  "A file of this size is kept beside the state and given up when a last barrier needs the room; 0 for none.") \
+	X(state_order_keep, "state.order_keep", DURATION, "90d", 0, 36500 * HR_MS_DAY, 0, "", \
+	  "Age at which a barrier's order log is removed: no replay in the recorded order goes further back. 0 keeps all.") \
 	X(barrier_interval, "barrier.interval", DURATION, "5s", 100, HR_MS_HOUR, 0, "", \
 	  "Longest time between two barriers: after a crash no more than this is read again.") \
 	X(barrier_events, "barrier.events", U32, "200000", 1, 100000000, 0, "events", \

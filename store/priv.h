@@ -29,6 +29,8 @@ struct hr_store {
 	struct hr_hash128 digest;                                 /* of all records at it */
 	struct hr_pages hash[HR_CLASS_LAST - HR_CLASS_FIRST + 1]; /* struct hr_hash128 by number; zero: no record */
 	bool loaded, failed;
+	int64_t order_keep_ms; /* age at which order rows go; 0: never */
+	uint64_t order_first;  /* the oldest order row; 0: not looked for yet */
 };
 
 /** One record of a barrier, ready to be written. */

@@ -254,6 +254,42 @@ static void add_order(rocksdb_writebatch_t *batch, const struct hr_changes *chan
 	hr_value_put(batch, key, sizeof key, bytes.p, bytes.len);
 }
 
+uint64_t hr_store_first_order(struct hr_store *s)
+{
+	HR_AUTO(hr_free_ropt) rocksdb_readoptions_t *opt = rocksdb_readoptions_create();
+	HR_AUTO(hr_free_iter) rocksdb_iterator_t *i = rocksdb_create_iterator(s->db, opt);
+	uint64_t big;
+	size_t len;
+
+	rocksdb_iter_seek(i, "L", 1);
+	const char *key = rocksdb_iter_valid(i) ? rocksdb_iter_key(i, &len) : NULL;
+	if (key == NULL || len != 9 || key[0] != 'L')
+		return s->barrier + 1;
+	memcpy(&big, key + 1, sizeof big);
+	return be64toh(big);
+}
+
+static void drop_order(struct hr_store *s, rocksdb_writebatch_t *batch, const struct hr_barrier *row)
+{
+	enum { AT_ONCE = 4 };
+
+	if (s->order_keep_ms == 0)
+		return;
+	if (s->order_first == 0)
+		s->order_first = hr_store_first_order(s);
+	for (int i = 0; i < AT_ONCE && s->order_first < row->number; i++, s->order_first++) {
+		HR_AUTO(hr_buf_fini) struct hr_buf log = {0};
+		struct hr_order_head head;
+		struct hr_error err;
+		uint8_t key[9];
+
+		if (!hr_store_order_log(s, s->order_first, &head, &log, &err) || head.wall_ms >= row->wall_ms - s->order_keep_ms)
+			return;
+		order_key(key, s->order_first);
+		rocksdb_writebatch_delete(batch, (const char *)key, sizeof key);
+	}
+}
+
 /* 'B' and 'L' sort before the records, but hold the digest: so the records come first. */
 static void fill_batch(struct hr_store *s, rocksdb_writebatch_t *batch, const struct hr_changes *changes,
                        struct hr_barrier *row)
@@ -263,6 +299,7 @@ static void fill_batch(struct hr_store *s, rocksdb_writebatch_t *batch, const st
 
 	hr_changes_sealed(changes, add_record, &f);
 	row->digest = s->digest;
+	drop_order(s, batch, row);
 	add_order(batch, changes, row);
 	hr_barrier_encode(row, &bytes);
 	hr_value_put(batch, "B", 1, bytes.p, bytes.len);
@@ -295,6 +332,8 @@ bool hr_store_commit(struct hr_store *s, const struct hr_changes *changes, struc
 
 /* ---- the rest ---- */
 
+void hr_store_keep_order(struct hr_store *s, int64_t ms) { s->order_keep_ms = ms; }
+
 void hr_store_settle(struct hr_store *s)
 {
 	HR_AUTO(free_flush) rocksdb_flushoptions_t *opt = rocksdb_flushoptions_create();
@@ -315,7 +354,8 @@ bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_order_he
 	if (!hr_value_get(s, key, sizeof key, "order log", &row, &found, err))
 		return hr_context(err, "barrier %" PRIu64, barrier);
 	if (!found)
-		return hr_fail(err, HR_E_STORE, "barrier %" PRIu64 " has no order log", barrier);
+		return hr_fail(err, HR_E_STORE,
+		               "barrier %" PRIu64 " has no order log: there is no such barrier, or it is older than state.order_keep", barrier);
 	struct hr_cursor c = {.p = row.p, .left = row.len};
 	if (!hr_order_head_decode(&c, ret_head, err))
 		return hr_context(err, "barrier %" PRIu64, barrier);

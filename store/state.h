@@ -98,7 +98,14 @@ HR_MUST_USE bool hr_store_commit(struct hr_store *s, const struct hr_changes *ch
  */
 void hr_store_settle(struct hr_store *s);
 
-/** What one barrier's digest was, and its order log, appended to out. HR_E_STORE when there is no such barrier. */
+/** From the next commit on, order rows older than this (by wall_ms) are removed, a few a commit; 0, as at open: none. */
+void hr_store_keep_order(struct hr_store *s, int64_t ms);
+
+/** The oldest barrier whose order row is still there; one above the newest barrier: none is. */
+uint64_t hr_store_first_order(struct hr_store *s);
+
+/** What one barrier's digest was, and its order log, appended to out. HR_E_STORE when there is no such barrier, or
+ * its row was removed. */
 HR_MUST_USE bool hr_store_order_log(struct hr_store *s, uint64_t barrier, struct hr_order_head *ret_head, struct hr_buf *out,
                                     struct hr_error *err);
 

@@ -351,7 +351,33 @@ static void the_order_log_of_each_barrier_is_kept(void **state)
 	assert_memory_equal(log.p, "log1log2", 8);
 	assert_false(hr_store_order_log(f->store, 4, &head, &log, &f->err));
 	assert_int_equal(f->err.code, HR_E_STORE);
-	assert_string_equal(f->err.msg, "barrier 4 has no order log");
+	assert_string_equal(f->err.msg, "barrier 4 has no order log: there is no such barrier, or it is older than state.order_keep");
+	hr_buf_fini(&log);
+}
+
+static void order_rows_go_when_they_are_older_than_they_are_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct hr_buf log = {0};
+	struct hr_order_head head;
+
+	(void)open_and_load(f);
+	assert_int_equal(hr_store_first_order(f->store), 1);
+	for (int64_t day = 1; day <= 9; day++) {
+		struct hr_changes *c = hr_changes_new();
+
+		if (day == 8) /* four rows at once, then the rest */
+			hr_store_keep_order(f->store, 2);
+		f->row.wall_ms = day;
+		assert_true(commit(f, c));
+		hr_changes_free(c);
+		assert_int_equal(hr_store_first_order(f->store), day == 9 ? 7 : day == 8 ? 5 : 1);
+	}
+	assert_false(hr_store_order_log(f->store, 6, &head, &log, &f->err));
+	assert_true(hr_store_order_log(f->store, 7, &head, &log, &f->err));
+	close_store(f);
+	(void)open_and_load(f);
+	assert_int_equal(hr_store_first_order(f->store), 7);
 	hr_buf_fini(&log);
 }
 
@@ -439,6 +465,7 @@ int main(void)
 		WITH_STATE(the_digest_is_the_sum_the_header_says),
 		WITH_STATE(a_reopened_state_goes_on_at_its_barrier),
 		WITH_STATE(the_order_log_of_each_barrier_is_kept),
+		WITH_STATE(order_rows_go_when_they_are_older_than_they_are_kept),
 		WITH_STATE(a_record_its_owner_refuses_stops_the_load),
 		WITH_STATE(a_checkpoint_is_a_state_of_its_own),
 		WITH_STATE(a_look_sees_the_state_beside_its_writer),
