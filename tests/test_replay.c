@@ -153,6 +153,53 @@ static void a_start_up_stopped_in_its_middle_is_followed_to_the_live_digest(void
 	hr_barrier_fini(&live);
 }
 
+/* Entries of a kind in the order logs of all barriers. */
+static size_t count_entries(const char *dir, enum hr_order_kind kind)
+{
+	HR_AUTO(hr_buf_fini) struct hr_buf log = {0};
+	struct hr_manifest manifest;
+	struct hr_barrier row = {0};
+	struct hr_order_head head;
+	struct hr_order_entry e;
+	struct hr_store *s;
+	struct hr_error err;
+	size_t found = 0;
+
+	assert_ok(hr_store_look(dir, &manifest, &s, &row, &err), &err);
+	for (uint64_t number = 1; number <= row.number; number++) {
+		hr_buf_clear(&log);
+		assert_ok(hr_store_order_log(s, number, &head, &log, &err), &err);
+		for (struct hr_cursor c = {.p = log.p, .left = log.len}; hr_order_next(&c, &e);)
+			found += e.kind == kind;
+	}
+	hr_store_close(s);
+	hr_barrier_fini(&row);
+	return found;
+}
+
+static void fewer_steps_while_behind_are_recorded_and_followed(void **state)
+{
+	struct world *w = *state;
+	const struct hr_rebuild_options o = {.order_log = w->state, .quiet = true};
+
+	set(&w->config, "train.lag_max=1ms");
+	set(&w->config, "train.start_up=0");
+	set(&w->config, "model.width=128");
+	produce(w, 20000);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 20000);
+	hr_pipeline_stop(p);
+	assert_true(hr_metric_count(hr_metric_of(hr_pipeline_metrics(p), HR_M_STEPS)) < 20000 / 32);
+	hr_pipeline_free(p);
+	assert_true(count_entries(w->state, HR_ORDER_EVERY) >= 1);
+	struct hr_barrier live = newest_barrier(w->state);
+	const struct hr_rebuild_result r = replay(w, &o, NULL);
+	assert_int_equal(r.differs, 0);
+	assert_int_equal(r.events, 20000);
+	assert_same_digest(r.digest, live.digest);
+	hr_barrier_fini(&live);
+}
+
 static void a_merge_of_a_backlog_learns_it_and_gives_one_digest(void **state)
 {
 	struct world *w = *state;
@@ -399,6 +446,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_order_log_leads_to_the_live_digest_at_every_barrier, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_start_up_stopped_in_its_middle_is_followed_to_the_live_digest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(fewer_steps_while_behind_are_recorded_and_followed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_merge_of_a_backlog_learns_it_and_gives_one_digest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_merge_gives_one_digest_and_can_be_followed_itself, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_replay_without_a_user_is_the_model_that_never_saw_them, set_up, tear_down),
