@@ -10,12 +10,9 @@
 #include "store/pages.h"
 #include "store/past.h"
 #include "store/pool.h"
+#include "store/user_record.h"
 
-enum {
-	RECORD_VERSION = 2,
-	FLAG_FORGOTTEN = 1,
-	AHEAD = 8, /* users whose blocks are fetched while one is written */
-};
+enum { AHEAD = 8 }; /* users whose blocks are fetched while one is written */
 
 struct user {
 	uint8_t *block; /* pool: events (store/past.h) from its start, event ids at its end, newest first; NULL: neither */
@@ -320,8 +317,8 @@ void hr_histories_encode(const struct hr_histories *h, uint32_t user, struct hr_
 	size_t id_len;
 	const uint8_t *id = hr_idmap_id(h->ids, user, &id_len);
 
-	hr_buf_u8(out, RECORD_VERSION);
-	hr_buf_u8(out, u->forgotten ? FLAG_FORGOTTEN : 0);
+	hr_buf_u8(out, HR_USER_RECORD_VERSION);
+	hr_buf_u8(out, u->forgotten);
 	hr_buf_varint(out, id_len);
 	hr_buf_bytes(out, id, id_len);
 	hr_buf_varint(out, u->events);
@@ -363,63 +360,13 @@ void hr_histories_collect(struct hr_histories *h, uint64_t barrier, hr_record_pu
 	hr_dirty_clear(&h->dirty);
 }
 
-/* A record as it lies on disk: looked through before anything is kept of it. */
-struct raw {
-	const uint8_t *id, *past, *seen;
-	size_t id_len, past_bytes;
-	uint64_t events, changed, len;
-	int64_t last_ms;
-	uint8_t flags, seen_len;
-};
-
-static bool read_raw(struct hr_cursor *c, struct raw *r, struct hr_error *err)
-{
-	const size_t len = c->left;
-	const uint8_t version = hr_cur_u8(c);
-
-	if (c->failed || version != RECORD_VERSION)
-		return hr_fail(err, HR_E_FORMAT, "version %u of %zu bytes is not %d", version, len, RECORD_VERSION);
-	r->flags = hr_cur_u8(c);
-	r->id_len = hr_cur_varint(c);
-	r->id = hr_cur_bytes(c, r->id_len);
-	r->events = hr_cur_varint(c);
-	r->changed = hr_cur_varint(c);
-	r->len = hr_cur_varint(c);
-	r->seen_len = c->failed || c->left == 0 ? 0 : c->p[c->left - 1];
-	if (c->failed || c->left < 1 + r->seen_len * (size_t)HR_SEEN_BYTES)
-		return hr_fail(err, HR_E_FORMAT, "%zu bytes are too few, or a number is written too long", len);
-	r->past_bytes = c->left - 1 - r->seen_len * (size_t)HR_SEEN_BYTES;
-	r->past = c->p;
-	r->seen = c->p + r->past_bytes;
-	return true;
-}
-
-/* What can be said without the other users. */
-static bool check_raw(struct raw *r, uint16_t length, struct hr_past *ret_past, struct hr_error *err)
-{
-	if (r->id_len == 0 || r->id_len > HR_ID_MAX)
-		return hr_fail(err, HR_E_FORMAT, "an id of %zu bytes is not 1..%u", r->id_len, HR_ID_MAX);
-	if (r->len > length)
-		return hr_fail(err, HR_E_FORMAT, "a history of %" PRIu64 " events is over %u", r->len, length);
-	if (r->flags > FLAG_FORGOTTEN)
-		return hr_fail(err, HR_E_FORMAT, "flags %u are over %d", r->flags, FLAG_FORGOTTEN);
-	if (r->seen_len > HR_SEEN_MAX)
-		return hr_fail(err, HR_E_FORMAT, "%u event ids are over %u", r->seen_len, HR_SEEN_MAX);
-	if (r->events < r->len || r->events < r->seen_len)
-		return hr_fail(err, HR_E_FORMAT, "%" PRIu64 " events ever, but %" PRIu64 " in the history and %u event ids",
-		               r->events, r->len, r->seen_len);
-	if (r->flags == FLAG_FORGOTTEN && r->events != 0)
-		return hr_fail(err, HR_E_FORMAT, "a forgotten user still has %" PRIu64 " events", r->events);
-	return hr_past_decode(r->past, r->past_bytes, (size_t)r->len, ret_past, &r->last_ms, err);
-}
-
-static void keep(struct hr_histories *h, struct user *u, const struct raw *r)
+static void keep(struct hr_histories *h, struct user *u, const struct hr_user_raw *r)
 {
 	*u = (struct user){.events = r->events,
 	                   .changed = r->changed,
 	                   .last_ms = r->last_ms,
 	                   .len = (uint16_t)r->len,
-	                   .forgotten = r->flags == FLAG_FORGOTTEN};
+	                   .forgotten = r->forgotten};
 	if (r->past_bytes == 0 && r->seen_len == 0)
 		return;
 	make_room(h, u, r->past_bytes + r->seen_len * (size_t)HR_SEEN_BYTES);
@@ -431,13 +378,12 @@ static void keep(struct hr_histories *h, struct user *u, const struct raw *r)
 
 bool hr_histories_load(struct hr_histories *h, uint32_t user, const void *bytes, size_t len, struct hr_error *err)
 {
-	struct hr_cursor c = {.p = bytes, .left = len};
-	struct raw r = {0};
+	struct hr_user_raw r;
 
 	if (user != hr_idmap_count(h->ids))
 		return hr_fail(err, HR_E_FORMAT, "user %" PRIu32 " follows %" PRIu32 " users, numbers have no holes",
 		               user, hr_idmap_count(h->ids));
-	if (!read_raw(&c, &r, err) || !check_raw(&r, h->length, NULL, err))
+	if (!hr_user_raw_read(bytes, len, h->length, NULL, &r, err))
 		return hr_context(err, "user %" PRIu32, user);
 	keep(h, hr_pages_reach(&h->users, hr_idmap_append(h->ids, r.id, r.id_len)), &r);
 	return true;
@@ -449,22 +395,6 @@ bool hr_histories_loaded(struct hr_histories *h, struct hr_error *err)
 
 	return hr_idmap_index(h->ids, &first, &again) ||
 	       hr_fail(err, HR_E_FORMAT, "user %" PRIu32 ": its id belongs to user %" PRIu32 " already", again, first);
-}
-
-bool hr_user_record_decode(const void *bytes, size_t len, struct hr_user_record *ret_record, struct hr_error *err)
-{
-	struct hr_cursor c = {.p = bytes, .left = len};
-	struct raw r = {0};
-
-	_Static_assert(sizeof ret_record->id == HR_ID_MAX, "a record's id fits");
-	if (!read_raw(&c, &r, err) || !check_raw(&r, HR_HISTORY_MAX, ret_record->past, err))
-		return hr_context(err, "user record");
-	memcpy(ret_record->id, r.id, r.id_len);
-	ret_record->id_len = r.id_len;
-	ret_record->events = r.events;
-	ret_record->changed = r.changed;
-	ret_record->len = (uint16_t)r.len;
-	return true;
 }
 
 size_t hr_histories_memory_bytes(const struct hr_histories *h)
