@@ -322,6 +322,25 @@ static void a_reopened_state_goes_on_at_its_barrier(void **state)
 	assert_digest_is_the_disks(f);
 }
 
+static void a_settled_state_has_no_log_to_read(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)open_and_load(f);
+	commit_some(f, 10, 20);
+	commit_some(f, 4, 20);
+	const struct hr_hash128 digest = f->row.digest;
+	close_store(f);
+	assert_true(hr_store_open_bytes(f->dir) > 0);
+	(void)open_and_load(f);
+	hr_store_settle(f->store);
+	close_store(f);
+	assert_int_equal(hr_store_open_bytes(f->dir), 0);
+	assert_int_equal(open_and_load(f), 10);
+	assert_int_equal(f->row.number, 2);
+	assert_true(f->row.digest.hi == digest.hi && f->row.digest.lo == digest.lo);
+}
+
 static void the_order_log_of_each_barrier_is_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -464,6 +483,7 @@ int main(void)
 		WITH_STATE(records_come_back_by_class_and_number),
 		WITH_STATE(the_digest_is_the_sum_the_header_says),
 		WITH_STATE(a_reopened_state_goes_on_at_its_barrier),
+		WITH_STATE(a_settled_state_has_no_log_to_read),
 		WITH_STATE(the_order_log_of_each_barrier_is_kept),
 		WITH_STATE(order_rows_go_when_they_are_older_than_they_are_kept),
 		WITH_STATE(a_record_its_owner_refuses_stops_the_load),
