@@ -159,6 +159,13 @@ static json_t *mix_json(struct hr_pipeline *p)
 	return weights;
 }
 
+static const char *phase_name(const struct hr_pipeline *p)
+{
+	static const char *const names[HR_PHASES] = {"live", "backlog", "start-up"};
+
+	return names[hr_intake_phase(p->intake)];
+}
+
 static void model_json(void *ctx, struct hr_buf *out)
 {
 	struct hr_pipeline *p = ctx;
@@ -167,10 +174,11 @@ static void model_json(void *ctx, struct hr_buf *out)
 
 	for (int s = 0; s < HR_SLICES; s++)
 		(void)json_object_set_new(quality, hr_slice_name((enum hr_slice)s), quality_json(p->metrics, (enum hr_slice)s));
-	json_t *all = json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:i,s:i},s:o,s:o,s:o}", "lineage", p->manifest.lineage, "space",
+	json_t *all = json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:i,s:i},s:s,s:o,s:o,s:o}", "lineage", p->manifest.lineage, "space",
 	                        p->manifest.space, "kernels", hr_trainer_kernels(p->trainer), "encoder", "width",
 	                        (int)c->model_width, "heads", (int)c->model_heads, "blocks", (int)c->model_blocks, "window",
-	                        (int)c->history_length, "state", state_json(p), "mix", mix_json(p), "quality", quality);
+	                        (int)c->history_length, "phase", phase_name(p), "state", state_json(p), "mix",
+	                        mix_json(p), "quality", quality);
 	char *text = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	HR_ASSERT(text != NULL);
 	hr_buf_bytes(out, text, strlen(text));
