@@ -5,7 +5,7 @@
  * (lineage, barrier). When several barriers wait, the newest model is sent for the users of all of them. Sending again after
  * a crash gives the same bytes for the same version: everything comes from the barrier's snapshot and records.
  *
- * A refresh is held back during a start-up, when the model has not learned yet, and while the gate is shut (daemon/gate.h). The
+ * A refresh is held back during a start-up, when the model has not learned yet, and while the gate is shut (daemon/quality_gate.h). The
  * next one that goes out finds in the store which users have changed since the last that did; so does the first of a start.
  */
 #include <math.h>
@@ -282,7 +282,7 @@ static void tell_freshness(struct hr_pipeline *p, struct hr_work *const *works, 
 /* Says when refreshes begin to be held back, and when they go out again. */
 static void tell_held(struct hr_pipeline *p, const struct hr_work *w, bool held)
 {
-	const struct hr_gate *g = &p->publisher->gate;
+	const struct hr_quality_gate *g = &p->publisher->gate;
 	struct hr_metric *holding = hr_metric_of(p->metrics, HR_M_HOLDING);
 	const bool before = hr_metric_value(holding) != 0;
 
@@ -299,7 +299,7 @@ static void tell_held(struct hr_pipeline *p, const struct hr_work *w, bool held)
 static bool may_go(struct hr_pipeline *p, const struct hr_work *w)
 {
 	struct hr_publisher *pub = p->publisher;
-	const bool open = hr_gate_judge(&pub->gate, (double)p->config->output_gate, &w->ever, &w->window) && w->live;
+	const bool open = hr_quality_gate_judge(&pub->gate, (double)p->config->output_gate, &w->ever, &w->window) && w->live;
 
 	tell_held(p, w, !open);
 	pub->behind |= !open;

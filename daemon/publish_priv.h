@@ -2,7 +2,7 @@
 #ifndef HR_DAEMON_PUBLISH_PRIV_H
 #define HR_DAEMON_PUBLISH_PRIV_H
 
-#include "daemon/gate.h"
+#include "daemon/quality_gate.h"
 #include "daemon/priv.h"
 #include "proto/proto.h"
 
@@ -13,7 +13,7 @@ struct hr_publisher {
 	uint8_t *gone;  /* (rows) 1: expired, and a null value was sent */
 	size_t sent_cap, gone_cap;
 	struct hr_buf packed;
-	struct hr_gate gate;
+	struct hr_quality_gate gate;
 	bool behind;       /* refreshes were held, or not sent before the last stop: barriers' own lists of users do not do */
 	uint64_t vector_bytes; /* of the refresh under way */
 	uint64_t items, users, tombstones; /* of the refresh under way */

@@ -1,4 +1,4 @@
-#include "daemon/gate.h"
+#include "daemon/quality_gate.h"
 
 #include <math.h>
 
@@ -7,7 +7,7 @@ enum { GATE_QUESTIONS = 200, GROUPS_MIN = 16, MEMORY = 64 }; /* questions of a g
 #define DEVIATIONS 4.0
 
 /* A daemon that starts again takes the mean from the window that its state holds. */
-static void begin(struct hr_gate *g, const struct hr_quality *ever, const struct hr_quality *window)
+static void begin(struct hr_quality_gate *g, const struct hr_quality *ever, const struct hr_quality *window)
 {
 	g->questions = ever->questions;
 	g->hits = ever->recall10 * (double)ever->questions;
@@ -15,7 +15,7 @@ static void begin(struct hr_gate *g, const struct hr_quality *ever, const struct
 	g->groups = (uint32_t)(window->questions / GATE_QUESTIONS);
 }
 
-static bool collapsed(const struct hr_gate *g, double share, double questions)
+static bool collapsed(const struct hr_quality_gate *g, double share, double questions)
 {
 	const double missing = (g->usual - g->recall) * questions;
 
@@ -23,7 +23,7 @@ static bool collapsed(const struct hr_gate *g, double share, double questions)
 	       missing > DEVIATIONS * sqrt(questions * g->usual * (1 - g->usual));
 }
 
-bool hr_gate_judge(struct hr_gate *g, double share, const struct hr_quality *ever, const struct hr_quality *window)
+bool hr_quality_gate_judge(struct hr_quality_gate *g, double share, const struct hr_quality *ever, const struct hr_quality *window)
 {
 	if (g->questions == 0 || ever->questions < g->questions)
 		begin(g, ever, window);

@@ -1,7 +1,7 @@
 /* The quality gate: what holds a refresh back, and what does not. */
 #include "tests/test.h"
 
-#include "daemon/gate.h"
+#include "daemon/quality_gate.h"
 
 static struct hr_quality quality(uint64_t questions, double hits)
 {
@@ -10,7 +10,7 @@ static struct hr_quality quality(uint64_t questions, double hits)
 
 /* The daemon's running totals, and the gate that looks at them. */
 struct life {
-	struct hr_gate gate;
+	struct hr_quality_gate gate;
 	uint64_t questions;
 	double hits;
 	double share;
@@ -21,7 +21,7 @@ static bool ask(struct life *l, uint64_t questions, double recall)
 	l->questions += questions;
 	l->hits += recall * (double)questions;
 	const struct hr_quality ever = quality(l->questions, l->hits), window = quality(0, 0);
-	return hr_gate_judge(&l->gate, l->share, &ever, &window);
+	return hr_quality_gate_judge(&l->gate, l->share, &ever, &window);
 }
 
 static void grown(struct life *l, double recall)
@@ -86,12 +86,12 @@ static void a_share_of_0_holds_nothing(void **state)
 
 static void after_a_start_the_mean_is_that_of_the_window(void **state)
 {
-	struct hr_gate g = {0};
+	struct hr_quality_gate g = {0};
 	const struct hr_quality at_start = quality(100000, 20000), window = quality(10000, 2000), later = quality(100300, 20003);
 
 	(void)state;
-	assert_true(hr_gate_judge(&g, 0.5, &at_start, &window));
-	assert_false(hr_gate_judge(&g, 0.5, &later, &window));
+	assert_true(hr_quality_gate_judge(&g, 0.5, &at_start, &window));
+	assert_false(hr_quality_gate_judge(&g, 0.5, &later, &window));
 }
 
 int main(void)
@@ -105,5 +105,5 @@ int main(void)
 		cmocka_unit_test(after_a_start_the_mean_is_that_of_the_window),
 	};
 
-	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("quality gate", tests, NULL, NULL);
 }

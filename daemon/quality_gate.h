@@ -1,16 +1,16 @@
-/* daemon/gate.h - whether a refresh may go out: a model whose recall has fallen far below its own running mean is held back.
+/* daemon/quality_gate.h - whether a refresh may go out: a model whose recall has fallen far below its own running mean is held back.
  *
  * Judged by the newest questions of test-then-train, GATE_QUESTIONS at a time. Recall is compared with an exponential mean of
  * those before: below `share` of it, and by more than chance (four standard deviations of a binomial), is a collapse. The mean goes
  * on moving while refreshes are held, so that a stream that has changed for good is not held for ever.
  */
-#ifndef HR_DAEMON_GATE_H
-#define HR_DAEMON_GATE_H
+#ifndef HR_DAEMON_QUALITY_GATE_H
+#define HR_DAEMON_QUALITY_GATE_H
 
 #include "model/model.h"
 
 /** Zeroed memory is a gate that has seen nothing and is open. @thread one at a time */
-struct hr_gate {
+struct hr_quality_gate {
 	bool held;
 	double recall, usual; /* recall@10 of the newest group of questions; the running mean */
 	uint32_t groups;
@@ -26,6 +26,6 @@ struct hr_gate {
  * @param window  of the sliding window: the running mean to begin with, after a start
  * @return may the refresh go out?
  */
-bool hr_gate_judge(struct hr_gate *g, double share, const struct hr_quality *ever, const struct hr_quality *window);
+bool hr_quality_gate_judge(struct hr_quality_gate *g, double share, const struct hr_quality *ever, const struct hr_quality *window);
 
 #endif
