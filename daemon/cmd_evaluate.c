@@ -10,7 +10,7 @@
 
 struct evaluate_options {
 	uint32_t protocol, learn, format; /* enum hr_protocol, hr_learn, hr_rows_format */
-	uint32_t day_steps, epochs, batch, patience;
+	uint32_t day_steps, epochs, batch, patience, validate_from;
 	char *cut, *until, *columns, *items, *item_columns, *json;
 	bool header;
 	uint64_t seed, time_step;
@@ -31,6 +31,8 @@ static const struct hr_setting rows[] = {
         HR_OPTION(struct evaluate_options, epochs, "epochs", U32, "40", 1, 100000, "N", "leave-one-out: epochs at most."),
         HR_OPTION(struct evaluate_options, patience, "patience", U32, "10", 1, 100000, "N",
                   "leave-one-out: epochs without a better validation before the end."),
+        HR_OPTION(struct evaluate_options, validate_from, "validate-from", U32, "1", 1, 100000, "N",
+                  "leave-one-out: first epoch that is validated; asking takes longer than learning."),
         HR_OPTION(struct evaluate_options, batch, "batch", U32, "1024", 16, 1000000, "N", "leave-one-out: positions of a step."),
         HR_OPTION(struct evaluate_options, columns, "columns", STRING, NULL, 1, 4096, "ROLES",
                   "time,user,item and kind weight session id period, in order; - skips one."),
@@ -128,6 +130,7 @@ static bool evaluate(const char *path, const struct evaluate_options *o, const s
 	                                 .epochs = o->epochs,
 	                                 .batch = o->batch,
 	                                 .patience = o->patience,
+	                                 .validate_from = o->validate_from,
 	                                 .tell = true};
 	struct hr_evaluation result;
 	struct hr_progress progress;

@@ -41,6 +41,7 @@ struct hr_evaluation_config {
 	uint32_t day_steps;                 /* at a day's end */
 	uint32_t batch;                     /* leave one out: positions of a step */
 	uint32_t epochs, patience;          /* leave one out; epochs without progress before the end */
+	uint32_t validate_from;             /* first epoch that is asked; asking takes longer than learning */
 	bool tell;                          /* leave one out: a line for each epoch */
 };
 

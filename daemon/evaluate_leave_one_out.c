@@ -186,6 +186,14 @@ static void tell_epoch(const struct batch_run *b, uint32_t epoch, const struct h
 		              q->recall10, q->ndcg10, b->r->result.cpu_s);
 }
 
+/* Nothing is given up before it was asked. */
+static uint32_t last_epoch(const struct hr_evaluation_config *c, uint32_t best_epoch)
+{
+	const uint64_t last = (uint64_t)(best_epoch > c->validate_from ? best_epoch : c->validate_from) + c->patience;
+
+	return last < c->epochs ? (uint32_t)last : c->epochs;
+}
+
 static void run_epochs(struct batch_run *b)
 {
 	const struct hr_evaluation_config *c = b->r->c;
@@ -193,8 +201,10 @@ static void run_epochs(struct batch_run *b)
 	double best = -1;
 	uint32_t best_epoch = 0;
 
-	for (uint32_t epoch = 1; epoch <= c->epochs && epoch - best_epoch <= c->patience; epoch++) {
+	for (uint32_t epoch = 1; epoch <= last_epoch(c, best_epoch); epoch++) {
 		learn_epoch(b);
+		if (epoch < c->validate_from && epoch < c->epochs)
+			continue;
 		ask(b, /* back */ 2, valid);
 		tell_epoch(b, epoch, &valid[HR_RANK_MODEL][HR_SLICE_ALL]);
 		if (valid[HR_RANK_MODEL][HR_SLICE_ALL].ndcg10 <= best)

@@ -260,6 +260,20 @@ static void epochs_learn_who_follows_whom(void **state)
 	assert_true(r.quality[HR_RANK_MODEL][HR_SLICE_ALL].recall5 > 0.9);
 }
 
+static void no_epoch_is_chosen_before_the_first_that_is_validated(void **state)
+{
+	struct hr_evaluation_config e = leave_one_out;
+
+	(void)state;
+	write_ring();
+	e.patience = 2;
+	e.epochs = 10;
+	e.validate_from = 8;
+	assert_in_range(evaluate(e).epoch, 8, 10);
+	e.validate_from = 100; /* the last one is */
+	assert_int_equal(evaluate(e).epoch, 10);
+}
+
 static void the_last_two_items_are_not_learned(void **state)
 {
 	(void)state;
@@ -356,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_session_ends_with_its_period),
 		cmocka_unit_test(periods_that_go_back_are_refused),
 		cmocka_unit_test(epochs_learn_who_follows_whom),
+		cmocka_unit_test(no_epoch_is_chosen_before_the_first_that_is_validated),
 		cmocka_unit_test(the_last_two_items_are_not_learned),
 		cmocka_unit_test(features_are_attributes_and_lower_cased_words),
 		cmocka_unit_test(bad_feature_files_are_refused),
