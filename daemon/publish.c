@@ -8,7 +8,6 @@
  * A refresh is held back during a start-up, when the model has not learned yet, and while the gate is shut (daemon/quality_gate.h). The
  * next one that goes out finds in the store which users have changed since the last that did; so does the first of a start.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,7 +226,8 @@ static bool add_unsent(void *ctx, enum hr_record_class cls, uint32_t number, con
 	(void)cls, (void)number;
 	if (!hr_user_record_decode(bytes, len, record, err))
 		return false;
-	if (record->changed > u->published)
+	/* The store may be ahead of this barrier already: who changed since is sent with the barrier that changed it. */
+	if (record->changed > u->published && record->changed <= u->s->barrier)
 		add_user(u->p, u->s, u->g);
 	return !u->p->publisher->abandoned || hr_fail(err, HR_E_BROKER, "the stop does not wait");
 }
