@@ -16,7 +16,8 @@ static bool queue_full(const struct hr_pipeline *p) { return hr_queue_depth(p->s
 static uint32_t wanted(const struct hr_pipeline *p, int64_t lag_ms, int64_t lag_before_ms)
 {
 	const struct hr_config *c = p->config;
-	const uint32_t most = c->train_window * WINDOWS_MAX, now = p->every;
+	const uint32_t windows = c->train_window * WINDOWS_MAX, now = p->every;
+	const uint32_t most = windows > c->train_every ? windows : c->train_every;
 
 	if (lag_ms > c->train_lag_max && lag_ms >= lag_before_ms && queue_full(p))
 		return now > most / 2 ? most : now * 2;
