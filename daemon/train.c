@@ -62,7 +62,7 @@ static void join_barrier(struct hr_pipeline *p, struct hr_work *w)
 	w->ever = hr_score_quality(hr_trainer_score(p->trainer), HR_RANK_MODEL, HR_SLICE_ALL, false);
 	w->window = hr_score_quality(hr_trainer_score(p->trainer), HR_RANK_MODEL, HR_SLICE_ALL, true);
 	hr_metrics_quality(p->metrics, hr_trainer_score(p->trainer));
-	if (p->config->train_every != 0)
+	if (p->config->train_every != 0 && w->live) /* what a start-up moves is not drift: nobody has its vectors yet */
 		watch_drift(p, w);
 }
 
