@@ -151,28 +151,27 @@ void hr_ingest_barrier(struct hr_pipeline *p)
 	hr_ingest_push(p, barrier);
 }
 
-static void describe_item(struct hr_pipeline *p, const struct hr_record *r)
+/* False: it says nothing that can be read. */
+static bool describe_item(struct hr_pipeline *p, const struct hr_record *r)
 {
-	if (r->failed)
-		return;
+	if (r->failed || r->value_len > HR_RECORD_MAX)
+		return false;
 	if (r->value == NULL) {
 		hr_intake_lock(p->intake);
 		hr_intake_item_gone(p->intake, r->key, r->key == NULL ? 0 : r->key_len);
 		hr_intake_unlock(p->intake);
-		return;
+		return true;
 	}
-	if (r->value_len > HR_RECORD_MAX)
-		return;
 	Headrace__V1__Item *item = headrace__v1__item__unpack(NULL, r->value_len, r->value);
-	if (item == NULL)
-		return;
-	if (item->id.len >= 1 && item->id.len <= HR_ID_MAX) {
+	const bool named = item != NULL && item->id.len >= 1 && item->id.len <= HR_ID_MAX;
+	if (named) {
 		hr_intake_lock(p->intake);
 		hr_intake_item(p->intake, item->id.data, item->id.len, item->title, (const char *const *)item->category,
 		               item->n_category, (const char *const *)item->tag, item->n_tag, isfinite(item->price) ? item->price : 0);
 		hr_intake_unlock(p->intake);
 	}
 	headrace__v1__item__free_unpacked(item, NULL);
+	return named;
 }
 
 /* Some of what waits on the items topic: enough that a catalogue is read in no time, bounded so that events do not wait. */
@@ -187,7 +186,7 @@ static void poll_items(struct hr_pipeline *p)
 		if (!hr_source_poll(p->items, records, GROUP, 0, &count, &err))
 			hr_pipeline_die("the items topic can not be read", &err);
 		for (size_t i = 0; i < count; i++)
-			describe_item(p, &records[i]);
+			hr_metric_add(hr_metric_of(p->metrics, HR_M_ITEMS_REFUSED), !describe_item(p, &records[i]));
 	}
 }
 

@@ -22,6 +22,7 @@
 	X(EXPIRED, "items_expired_total", NULL, "Items that were not seen for admit.expire_after.") \
 	X(QUEUE_WAITS, "train_queue_waits_total", NULL, "Times that ingest waited because the trainer's queue was full.") \
 	X(OTHER_KEYS, "events_key_mismatch_total", NULL, "Events whose record's key is not their user: their order is not kept.") \
+	X(ITEMS_REFUSED, "items_refused_total", NULL, "Records of the items topic that say nothing readable about an item.") \
 	X(COMMIT_FAILURES, "kafka_commit_failures_total", NULL, "Offset commits for lag tools that the broker refused.")
 
 #define HR_DAEMON_GAUGES(X) \

@@ -79,8 +79,11 @@ static void nothing_is_published_before_a_start_up_is_over_then_all_of_it(void *
 	produce(w, 3000);
 	struct hr_pipeline *p = start(w);
 	wait_for(p, 3000);
-	while (hr_intake_phase(hr_pipeline_intake(p)) != HR_PHASE_LIVE)
-		(void)usleep(1000);
+	for (bool live = false; !live; (void)usleep(1000)) {
+		const uint64_t sent = hr_metric_count(hr_metric_of(hr_pipeline_metrics(p), HR_M_PUBLISHED_USERS));
+		live = hr_intake_phase(hr_pipeline_intake(p)) == HR_PHASE_LIVE;
+		assert_true(live || sent == 0);
+	}
 	produce(w, 100);
 	wait_for(p, 3100);
 	hr_pipeline_stop(p);
@@ -222,6 +225,8 @@ static void an_item_is_described_without_a_price_that_is_no_number_until_a_null_
 	assert_true(len <= sizeof bytes);
 	assert_ok(hr_broker_create_topic(w->broker, "items", 1, &err), &err);
 	set(&w->config, "items.topic=items");
+	assert_ok(hr_sink_send(w->sink, "items", "tea", 3, bytes, 2, -1, NULL, 0, &err), &err); /* cut off: refused */
+	assert_ok(hr_sink_send(w->sink, "items", "tea", 3, bytes + 5, len - 5, -1, NULL, 0, &err), &err); /* without its id, too */
 	assert_ok(hr_sink_send(w->sink, "items", "tea", 3, bytes, len, -1, NULL, 0, &err), &err);
 	assert_ok(hr_sink_flush(w->sink, DEADLINE_MS, &err), &err);
 	struct hr_pipeline *p = start(w);
@@ -241,6 +246,7 @@ static void an_item_is_described_without_a_price_that_is_no_number_until_a_null_
 	}
 	assert_false(known); /* a null value takes it back */
 	hr_pipeline_stop(p);
+	assert_int_equal(hr_metric_count(hr_metric_of(hr_pipeline_metrics(p), HR_M_ITEMS_REFUSED)), 2);
 	hr_pipeline_free(p);
 }
 
