@@ -42,7 +42,7 @@ struct hr_barrier {
 	struct hr_hash128 digest;
 	uint64_t events, steps;
 	int64_t watermark_ms; /* stream time: largest event time so far; INT64_MIN before the first event */
-	int64_t wall_ms;      /* when it was written; for people only */
+	int64_t wall_ms;      /* when it was written; not part of the digest */
 	uint64_t published;   /* newest barrier whose refresh is complete on the output topic */
 	struct hr_partition *partition; /* partition_count, ascending by number; owned */
 	size_t partition_count;
@@ -76,7 +76,7 @@ HR_MUST_USE bool hr_manifest_decode(const void *bytes, size_t len, struct hr_man
 struct hr_order_head {
 	struct hr_hash128 digest; /* of all records at the barrier */
 	uint64_t events, steps;   /* ever, as in the barrier row */
-	int64_t wall_ms;          /* when it was written; for people only */
+	int64_t wall_ms;          /* when it was written: hr_store_keep_order goes by it */
 };
 
 void hr_order_head_encode(const struct hr_order_head *h, struct hr_buf *out);
