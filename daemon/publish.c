@@ -6,7 +6,8 @@
  * a crash gives the same bytes for the same version: everything comes from the barrier's snapshot and records.
  *
  * A refresh is held back during a start-up, when the model has not learned yet, and while the gate is shut (daemon/quality_gate.h). The
- * next one that goes out finds in the store which users have changed since the last that did; so does the first of a start.
+ * next one that goes out finds in the store which users have changed since the last that did; so does the first of a start. Null
+ * values of forgotten users are not held back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -179,17 +180,15 @@ static void add_user(struct hr_pipeline *p, const struct hr_snapshot *s, struct 
 		send_group(p, s, g);
 }
 
-static void add_changed(struct hr_pipeline *p, const struct hr_snapshot *s, struct user_group *g, const struct hr_work *w,
-                        uint32_t user)
+static void read_changed(const struct hr_work *w, uint32_t user, struct hr_user_record *ret_record)
 {
 	struct hr_error err;
 	size_t len;
 	const uint8_t *bytes = hr_changes_get(w->changes, HR_REC_USER, user, &len);
 
 	HR_ASSERT(bytes != NULL);
-	if (!hr_user_record_decode(bytes, len, &g->user[g->count], &err))
+	if (!hr_user_record_decode(bytes, len, ret_record, &err))
 		hr_pipeline_die("a record just written can not be read", &err);
-	add_user(p, s, g);
 }
 
 /* Users of all barriers of this refresh, each once, from the newest barrier that changed it. */
@@ -204,11 +203,29 @@ static void send_changed(struct hr_pipeline *p, const struct hr_snapshot *s, str
 			const uint32_t user = works[i]->user[j];
 
 			done = hr_grow(done, &done_cap, (size_t)user + 1, 1);
-			if (!done[user])
-				add_changed(p, s, g, works[i], user);
+			if (!done[user]) {
+				read_changed(works[i], user, &g->user[g->count]);
+				add_user(p, s, g);
+			}
 			done[user] = 1;
 		}
 	}
+}
+
+/* A user who asked to be forgotten does not wait for the model. Sent again with the next refresh that goes out. */
+static void send_forgotten(struct hr_pipeline *p, struct hr_work *const *works, size_t count)
+{
+	struct hr_user_record user;
+
+	p->publisher->tombstones = 0;
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < works[i]->user_count; j++) {
+			read_changed(works[i], works[i]->user[j], &user);
+			if (user.len == 0)
+				hr_publish_tombstone(p, HEADRACE__V1__ENTITY__USER, user.id, user.id_len);
+		}
+	}
+	hr_metric_add(hr_metric_of(p->metrics, HR_M_TOMBSTONES), p->publisher->tombstones);
 }
 
 struct unsent {
@@ -312,8 +329,10 @@ static void refresh(struct hr_pipeline *p, struct hr_work *const *works, size_t 
 	const struct hr_work *newest = works[count - 1];
 	struct hr_error err;
 
-	if (!may_go(p, newest))
+	if (!may_go(p, newest)) {
+		send_forgotten(p, works, count);
 		return;
+	}
 	pub->items = pub->users = pub->tombstones = pub->vector_bytes = 0;
 	hr_crash_point("before-refresh");
 	send_items(p, newest->snapshot);

@@ -81,6 +81,30 @@ static void send_view(struct world *w, const char *item, int64_t days)
 	hr_buf_fini(&value);
 }
 
+/* A start-up that would last for minutes: vectors wait for its end, a null value does not. */
+static void a_forgotten_user_has_a_null_though_refreshes_are_held(void **state)
+{
+	struct world *w = *state;
+	struct hr_error err;
+
+	set(&w->config, "train.start_up_from=1");
+	set(&w->config, "train.start_up=1000");
+	set(&w->config, "train.start_up_batch=16");
+	produce(w, 3000);
+	send_view(w, "tea", 0);
+	send(w, "u", 1, NULL, 0);
+	assert_ok(hr_sink_flush(w->sink, DEADLINE_MS, &err), &err);
+	struct hr_pipeline *p = start(w);
+	wait_for(p, 3002);
+	for (const int64_t until = hr_mono_us() + DEADLINE_MS * 1000; hr_mono_us() < until; (void)usleep(2000))
+		if (hr_metric_count(hr_metric_of(hr_pipeline_metrics(p), HR_M_TOMBSTONES)) != 0)
+			break;
+	assert_int_not_equal(hr_intake_phase(hr_pipeline_intake(p)), HR_PHASE_LIVE);
+	stop(p);
+	assert_int_equal(newest_value(w, w->config.output_users_topic, "u"), 0);
+	assert_int_equal(newest_value(w, w->config.output_items_topic, "tea"), -1);
+}
+
 static void run_until(struct world *w, uint64_t records)
 {
 	struct hr_pipeline *p = start(w);
@@ -183,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_forgotten_user_has_no_history_and_a_null_on_the_users_topic, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_forgotten_user_has_a_null_though_refreshes_are_held, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_expired_item_has_a_null_on_the_items_topic_until_it_is_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_number_of_partitions_is_refused_or_accepted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_daemon_keeps_checkpoints_and_goes_on_from_a_restored_one, set_up, tear_down),
