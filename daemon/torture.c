@@ -31,6 +31,10 @@ static void count_up(struct hr_torture *t, uint64_t acked, struct hr_torture_cou
 	const struct hr_torture_shared *sh = t->shared;
 
 	count->tries++;
+	if (!sh->judged) {
+		count->wrong++;
+		return;
+	}
 	if (!sh->opened) {
 		count->refused++;
 		return;
@@ -43,7 +47,7 @@ static void count_up(struct hr_torture *t, uint64_t acked, struct hr_torture_cou
 
 static bool judge_state(struct hr_torture *t, const char *dir, struct hr_torture_count *count, struct hr_error *err)
 {
-	t->shared->opened = false;
+	t->shared->judged = t->shared->opened = false;
 	if (!hr_torture_child(t, &(struct hr_torture_child){.judged = dir}, err))
 		return false;
 	count_up(t, atomic_load(&t->shared->acked), count);

@@ -24,7 +24,7 @@ struct hr_torture_count {
 	uint64_t tries;
 	uint64_t missing; /* acknowledged barriers that were not there */
 	uint64_t silent;  /* tries in which barriers were missing and the store did not say so */
-	uint64_t wrong;   /* tries in which a state opened that is no barrier that was written */
+	uint64_t wrong;   /* tries in which a state opened that is no barrier that was written, or the process that opened it died */
 	uint64_t refused; /* tries in which the state did not open */
 };
 

@@ -107,6 +107,7 @@ static int judge(const struct hr_torture *t, const char *dir)
 	const int64_t began = hr_mono_us();
 	struct hr_store *s = open_state(dir, &row, &sh->digest, notice);
 
+	sh->judged = true;
 	if (s == NULL)
 		return 0;
 	hr_histogram_add(&sh->open_us, (uint64_t)(hr_mono_us() - began));

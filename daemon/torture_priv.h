@@ -28,7 +28,7 @@ struct hr_torture_shared {
 	struct hr_torture_sizes sizes[2];
 	struct hr_histogram commit_us, open_us;
 	/* ---- what a judge found ---- */
-	bool opened, noticed;
+	bool judged, opened, noticed; /* judged: it came to an end; without that the process died of the state */
 	uint64_t number;
 	struct hr_hash128 digest;
 };

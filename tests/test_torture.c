@@ -47,6 +47,19 @@ static void a_sound_disk_stands_every_fault(void **state)
 	hr_torture_free(t);
 }
 
+static void a_process_that_dies_of_a_state_did_not_refuse_it(void **state)
+{
+	struct hr_torture *t = begin(1);
+
+	(void)state;
+	(void)setenv("HR_CRASH_POINT", "open:1", 1); /* of the one that judges, too */
+	const struct hr_torture_count count = run(t, HR_FAULT_KILL, 1);
+	(void)unsetenv("HR_CRASH_POINT");
+	assert_int_equal(count.refused, 0);
+	assert_int_equal(count.wrong, 1);
+	hr_torture_free(t);
+}
+
 static void a_state_of_other_contents_is_found_wrong(void **state)
 {
 	struct hr_torture *t = begin(1);
@@ -90,6 +103,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(a_sound_disk_stands_every_fault),
+	        cmocka_unit_test(a_process_that_dies_of_a_state_did_not_refuse_it),
 	        cmocka_unit_test(a_state_of_other_contents_is_found_wrong),
 	        cmocka_unit_test(a_fault_is_good_only_when_it_showed_what_it_must),
 	        cmocka_unit_test(a_folder_that_is_not_there_is_refused),
