@@ -19,9 +19,9 @@ struct hr_epochs {
 	struct hr_epochs_config config;
 	hr_history_fn *history;
 	const void *ctx;
-	uint32_t users;
-	struct window *window; /* in the order of the epoch */
+	struct window *window; /* users in order */
 	size_t windows, window_cap;
+	uint32_t *order;       /* numbers of windows, as the epoch takes them */
 	uint64_t positions;
 	struct hr_epochs_place at;
 };
@@ -42,20 +42,19 @@ static void add_history(struct hr_epochs *e, uint32_t user, size_t len)
 		add_window(e, user, to - 1 > L ? to - 1 - L : 0, to);
 }
 
-/* Users in order, then each epoch's own order from there: no epoch depends on the one before it (Fisher and Yates). */
+/* From the users' own order each time: no epoch depends on the one before it (Fisher and Yates). */
 static void shuffle(struct hr_epochs *e)
 {
 	struct hr_rng rng = hr_rng_stream(e->config.seed, SHUFFLE, e->at.epoch);
 
-	e->windows = e->positions = 0;
-	for (uint32_t user = 0; user < e->users; user++)
-		add_history(e, user, e->history(e->ctx, user).len);
+	for (size_t i = 0; i < e->windows; i++)
+		e->order[i] = (uint32_t)i;
 	for (size_t i = e->windows; i > 1; i--) {
 		const size_t j = hr_rng_below(&rng, (uint32_t)i);
-		const struct window w = e->window[i - 1];
+		const uint32_t w = e->order[i - 1];
 
-		e->window[i - 1] = e->window[j];
-		e->window[j] = w;
+		e->order[i - 1] = e->order[j];
+		e->order[j] = w;
 	}
 }
 
@@ -64,7 +63,11 @@ struct hr_epochs *hr_epochs_new(const struct hr_epochs_config *config, hr_histor
 {
 	struct hr_epochs *e = hr_alloc(1, sizeof *e);
 
-	*e = (struct hr_epochs){.config = *config, .history = history, .ctx = ctx, .users = users};
+	*e = (struct hr_epochs){.config = *config, .history = history, .ctx = ctx};
+	for (uint32_t user = 0; user < users; user++)
+		add_history(e, user, history(ctx, user).len);
+	HR_ASSERT(e->windows < UINT32_MAX);
+	e->order = hr_alloc(e->windows + 1, sizeof *e->order);
 	shuffle(e);
 	return e;
 }
@@ -74,6 +77,7 @@ void hr_epochs_free(struct hr_epochs *e)
 	if (e == NULL)
 		return;
 	hr_free(e->window);
+	hr_free(e->order);
 	hr_free(e);
 }
 
@@ -120,7 +124,7 @@ void hr_epochs_batch(struct hr_epochs *e, const struct hr_catalogue *catalogue, 
 	hr_batch_clear(out);
 	*ret_rate = rate_now(e);
 	while (e->at.window < e->windows && out->positions < e->config.batch)
-		read_window(e, e->window[e->at.window++], catalogue, out);
+		read_window(e, e->window[e->order[e->at.window++]], catalogue, out);
 	e->at.steps++;
 	if (e->at.window == e->windows) {
 		e->at.epoch++;

@@ -221,6 +221,7 @@ static void tell_lag(struct hr_pipeline *p)
 		const int64_t one = hr_source_lag(p->source, a->partition[i].partition, a->partition[i].offset);
 		lag += one > 0 ? one : 0;
 	}
+	p->lag = lag;
 	hr_metric_set(hr_metric_of(p->metrics, HR_M_LAG), (double)lag);
 	if (a->watermark_ms != INT64_MIN)
 		hr_metric_set(hr_metric_of(p->metrics, HR_M_STREAM_TIME), (double)a->watermark_ms / 1000);

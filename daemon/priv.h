@@ -41,7 +41,9 @@ struct hr_pipeline {
 	int64_t *backlog_end;      /* for each partition of the account: offset at which the backlog of a start-up ends */
 	int64_t start_up_told_us;
 	uint32_t every;            /* events between two steps now */
-	int64_t record_ms, lag_ms, budget_us; /* broker timestamp of the newest record taken; its age when last looked at, and when */
+	int64_t record_ms;         /* broker timestamp of the newest record taken */
+	int64_t lag, lag_before;   /* records behind the ends of the log, now and when the budget was last looked at */
+	int64_t budget_us;         /* when that was */
 	bool *checked;             /* for each partition of the account: the record behind the stored position was compared */
 	/* ---- trainer thread only ---- */
 	struct hr_drift *drift;    /* NULL: no day has ended yet; not state, a start begins anew */

@@ -82,7 +82,7 @@ static struct moved *find_moved(struct hr_pipeline *p, const struct hr_snapshot 
 		if (!s->live[row] || memcmp(now, sent, s->width * sizeof *sent) == 0)
 			continue;
 		const double by = shift(now, sent, s->width);
-		if (by > (double)p->config->output_min_shift)
+		if (by > (double)p->config->output_min_shift || p->config->output_min_shift == 0) /* a tiny one rounds to none */
 			moved[count++] = (struct moved){(uint32_t)row, (float)by};
 	}
 	*ret_count = count;

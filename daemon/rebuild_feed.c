@@ -114,8 +114,19 @@ static bool take_run(struct hr_pipeline *p, int32_t partition, uint64_t count)
 	return true;
 }
 
+/* The mark of a start-up stands where one can begin, or end: what is read from a disk is not believed. */
+static bool fits(struct hr_pipeline *p, enum hr_phase phase)
+{
+	if (hr_intake_phase(p->intake) == phase && hr_intake_pending(p->intake) == 0 && p->config->train_every != 0)
+		return true;
+	(void)hr_fail(&p->rebuild->err, HR_E_FORMAT, "the order log has a mark of a start-up where none can be");
+	return give_up(p);
+}
+
 static bool follow_entry(struct hr_pipeline *p, const struct hr_order_entry *e)
 {
+	if ((e->kind == HR_ORDER_BACKLOG && !fits(p, HR_PHASE_LIVE)) || (e->kind == HR_ORDER_START_UP && !fits(p, HR_PHASE_BACKLOG)))
+		return false;
 	switch (e->kind) {
 	case HR_ORDER_RUN: return take_run(p, e->partition, e->count);
 	case HR_ORDER_STEP: push_step(p); break;

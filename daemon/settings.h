@@ -62,7 +62,7 @@
 	X(output_min_shift, "output.min_shift", F64, "0.001", 0, 0.5, 0, "1 - cosine", \
 	  "Publish an item's vector again only when it moved this far from its last publication; 0 publishes every change.") \
 	X(output_budget, "output.budget", BYTES, "0", 0, 0x1p50, 0, "", \
-	  "Most bytes of item vectors in one refresh, those that moved furthest first; the others wait for the next. 0: no bound.") \
+	  "No more item vectors go into a refresh that has this many bytes; the furthest moved go first, the others wait. 0: no bound.") \
 	X(output_gate, "output.gate", F32, "0.5", 0, 1, 0, "share", \
 	  "Hold refreshes back while the model's recall is below this share of its own running mean; 0 never does.") \
 	X(output_partitions, "output.partitions", U32, "6", 1, 10000, 0, "partitions", \
@@ -75,8 +75,8 @@
 	  "Stop consuming below this, and go on by itself when there is room again; queries are answered all the while.") \
 	X(state_ballast, "state.ballast", BYTES, "64MiB", 0, 0x1p50, 0, "", \
 	  "A file of this size is kept beside the state and given up when a last barrier needs the room; 0 for none.") \
-	X(state_order_keep, "state.order_keep", DURATION, "90d", 0, 36500 * HR_MS_DAY, 0, "", \
-	  "Age at which a barrier's order log is removed: no replay in the recorded order goes further back. 0 keeps all.") \
+	X(state_order_keep, "state.order_keep", DURATION, "0", 0, 36500 * HR_MS_DAY, 0, "", \
+	  "Age at which a barrier's order log is removed; replay in the recorded order and verify need all of it. 0 keeps all.") \
 	X(barrier_interval, "barrier.interval", DURATION, "5s", 100, HR_MS_HOUR, 0, "", \
 	  "Longest time between two barriers: after a crash no more than this is read again.") \
 	X(barrier_events, "barrier.events", U32, "200000", 1, 100000000, 0, "events", \

@@ -4,7 +4,7 @@
  *   i64 watermark_ms | i64 wall_ms | u64 published | u32 partitions | partitions x { i32 partition, i64 begin, i64 offset, u64 fingerprint,
  *   u64 trained, u64 duplicate, u64 late, u64 gap, u64 forgotten, u8 n, n x u64 rejected, the last not 0 }.
  * Order log: a sequence of varint-coded entries: (partition << 2 | 0) count = a run of records taken from a partition;
- *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events; (m << 2 | 3) = a mark: 0 learning
+ *   1 = a training step fell here; (k << 2 | 2) = from here on one step after every k events, until the process ends; (m << 2 | 3) = a mark: 0 learning
  *   that had stopped goes on from the next step, 1 the backlog of a start-up begins, 2 it ends and start-up training begins.
  * Order row, one a barrier: u8 version (1) | u64 digest hi | u64 digest lo | u64 events | u64 steps | i64 wall_ms | order log.
  * Manifest: u8 version (3) | u32 format | blob settings | blob lineage | blob space | blob kernels | u32 partitions | u64 seed.
